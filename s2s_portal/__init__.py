@@ -1,0 +1,22 @@
+"""School to School (S2S) Support: a Flask plugin for a council services portal.
+
+What a host imports: `S2SPortal` to mount it, `Actor`, `Role` and `IdentityAdapter` to say who its
+users are, `s2s_nav_items` for its menu.
+"""
+
+from s2s_portal.identity import Actor, IdentityAdapter, Role
+
+__all__ = ["Actor", "IdentityAdapter", "Role", "S2SPortal", "s2s_nav_items"]
+
+
+def __getattr__(name: str) -> object:
+    # Loaded when asked for: every module of ours imports this package, `mount` imports them all.
+    if name == "S2SPortal":
+        from s2s_portal.mount import S2SPortal
+
+        return S2SPortal
+    if name == "s2s_nav_items":
+        from s2s_portal.blueprints.pages import nav_items
+
+        return nav_items
+    raise AttributeError(name)

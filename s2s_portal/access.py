@@ -1,0 +1,133 @@
+"""Who may: a policy on each view, a guard before each request, and the rule for each referral.
+
+Deny by default. `@allow` names the roles a view is for; a view without one stops the app from
+starting. Row-level security in the database repeats the object rules below (`0003_guards.sql`), so
+a check forgotten here shows nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from flask import Flask, current_app, g, redirect, request
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from s2s_portal.errors import NotAllowed, NotFound
+from s2s_portal.identity import Actor, Role, current_actor
+from s2s_portal.models.practitioner import Allocation
+from s2s_portal.models.referral import Referral, Status
+from s2s_portal.state import state
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Who may use a view: anybody at all (`public`), or people with one of `roles`."""
+
+    name: str
+    roles: frozenset[Role] = frozenset()
+    public: bool = False
+
+    def __or__(self, other: Policy) -> Policy:
+        return Policy(f"{self.name} or {other.name}", self.roles | other.roles)
+
+    def admits(self, actor: Actor) -> bool:
+        """Whether `actor` passes."""
+        return self.public or actor.has(*self.roles)
+
+
+public = Policy("public", public=True)
+school = Policy("school", frozenset({Role.REFERRER}))
+officer = Policy("officer", frozenset({Role.OFFICER}))
+practitioner = Policy("practitioner", frozenset({Role.PRACTITIONER}))
+lead = Policy("lead", frozenset({Role.LEAD}))
+finance = Policy("finance", frozenset({Role.FINANCE, Role.FINANCE_APPROVER}))
+manager = Policy("manager", frozenset({Role.MANAGER}))
+auditor = Policy("auditor", frozenset({Role.AUDITOR}))
+administrator = Policy("administrator", frozenset({Role.ADMINISTRATOR}))
+anyone = school | officer | practitioner | lead | finance | manager | auditor | administrator
+
+
+def allow(policy: Policy) -> Callable[[View], View]:
+    """Mark a view with the policy that the guard applies to it."""
+
+    def mark(view: View) -> View:
+        view.__s2s_policy__ = policy  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def policies(app: Flask, blueprint: str) -> dict[str, Policy]:
+    """The policy of every endpoint of ours in `app`.
+
+    Raises RuntimeError naming the views that have none: such an app must not start.
+    """
+    found: dict[str, Policy] = {}
+    bare: list[str] = []
+    for endpoint, view in app.view_functions.items():
+        if not endpoint.startswith(f"{blueprint}."):
+            continue
+        policy = getattr(view, "__s2s_policy__", None)
+        if policy is None:
+            bare.append(endpoint)
+        else:
+            found[endpoint] = policy
+    if bare:
+        raise RuntimeError(f"These views have no access policy (@allow): {', '.join(sorted(bare))}")
+    return found
+
+
+def guard() -> Response | None:
+    """Before every request of ours: find out who asks, and apply the view's policy.
+
+    Somebody not signed on is sent to the host's sign-on page; somebody in the wrong role gets 403.
+    """
+    here = state()
+    policy = here.policies.get(request.endpoint or "")
+    if policy is None:
+        raise NotAllowed()
+    if policy.public:
+        return None
+    if current_user.is_authenticated:
+        g.s2s_actor = here.identity.actor(current_user._get_current_object())
+    if not current_user.is_authenticated:
+        if request.method in {"GET", "HEAD"}:
+            unauthorised = current_app.login_manager.unauthorized  # type: ignore[attr-defined]
+            if current_app.login_manager.login_view:  # type: ignore[attr-defined]
+                return unauthorised()  # type: ignore[no-any-return]
+        return redirect(here.setting("S2S_SIGN_IN_URL"))
+    if not policy.admits(current_actor()):
+        g.s2s_denied = True
+        raise NotAllowed()
+    return None
+
+
+def may_see(actor: Actor, referral: Referral, allocation: Allocation | None) -> bool:
+    """Whether `actor` may see `referral`, whose open allocation (if any) is `allocation`.
+
+    Officers see all but drafts; a school its own; a practitioner what is theirs now; a lead what is
+    with their school now. Nobody else sees a referral at all: not Finance, not the auditor.
+    `allocation.practitioner` must be loaded.
+    """
+    if actor.has(Role.SYSTEM):
+        return True
+    if actor.has(Role.OFFICER) and referral.status is not Status.DRAFT:
+        return True
+    if actor.has(Role.REFERRER) and referral.urn in actor.establishments:
+        return True
+    if allocation is None:
+        return False
+    if actor.has(Role.PRACTITIONER) and allocation.practitioner.account_id == actor.id:
+        return True
+    return actor.has(Role.LEAD) and allocation.provider_urn == actor.provider
+
+
+def check_may_see(actor: Actor, referral: Referral, allocation: Allocation | None) -> None:
+    """Raise NotFound unless `actor` may see `referral`: absent and not-yours look the same."""
+    if not may_see(actor, referral, allocation):
+        raise NotFound()

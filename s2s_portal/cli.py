@@ -1,0 +1,190 @@
+"""`flask s2s ...`: what a council's operators and schedulers run.
+
+Exit status 0 only when all is well; what went wrong is one line on standard error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from flask import current_app
+from flask.cli import AppGroup, with_appcontext
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from s2s_portal import migrations
+from s2s_portal.errors import S2SError
+from s2s_portal.identity import SYSTEM, acting_as
+from s2s_portal.state import state
+
+commands = AppGroup("s2s", help="School to School Support.")
+db = AppGroup("db", help="The schema of School to School Support.")
+imports = AppGroup("import", help="Read public files in.")
+ledger_group = AppGroup("ledger", help="The fee ledger.")
+commands.add_command(db)
+commands.add_command(imports)
+commands.add_command(ledger_group)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def one_line(error: BaseException) -> str:
+    """What went wrong, in one line."""
+    if isinstance(error, DBAPIError):
+        error = error.orig or error
+    return " ".join(str(error).split("\n\n")[0].split()) or type(error).__name__
+
+
+def plainly(command: Command) -> Command:
+    """Run a command as the service itself; turn what it refuses into one line and status 1."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            with acting_as(SYSTEM):
+                return command(*args, **kwargs)
+        except (S2SError, SQLAlchemyError, OSError) as error:
+            raise SystemExit(_fail(error)) from error
+
+    return run  # type: ignore[return-value]
+
+
+def _fail(error: BaseException) -> int:
+    click.echo(f"s2s: {one_line(error)}", err=True)
+    return 1
+
+
+@db.command("upgrade")
+@click.argument("revision", default="head")
+@with_appcontext
+@plainly
+def upgrade(revision: str) -> None:
+    """Bring the schema up to REVISION (head)."""
+    migrations.upgrade(state().engine, revision)
+    click.echo(f"The schema is at {migrations.current(state().engine)}.")
+
+
+@db.command("downgrade")
+@click.argument("revision")
+@click.confirmation_option(prompt="Going back removes tables and what is in them. Go on?")
+@with_appcontext
+@plainly
+def downgrade(revision: str) -> None:
+    """Take the schema back to REVISION; `base` removes every table of ours."""
+    migrations.downgrade(state().engine, revision)
+    click.echo(f"The schema is at {migrations.current(state().engine) or 'base'}.")
+
+
+@db.command("current")
+@with_appcontext
+@plainly
+def current() -> None:
+    """Say which revision the database is at; status 1 when it is not this release's."""
+    found, head = migrations.current(state().engine), migrations.head()
+    click.echo(found or "base")
+    if found != head:
+        raise SystemExit(_fail(S2SError(f"this release needs {head}: run flask s2s db upgrade")))
+
+
+@db.command("sql")
+@click.argument("revision", default="head")
+def sql(revision: str) -> None:
+    """Print the statements that make the schema, for a DBA to read or run."""
+    click.echo(migrations.sql(revision))
+
+
+@commands.command("routes")
+@with_appcontext
+def routes() -> None:
+    """List every page with its access rule."""
+    here = state()
+    for rule in sorted(current_app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        if rule.endpoint in here.policies:
+            methods = ",".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
+            click.echo(f"{methods:10} {rule.rule:60} {here.policies[rule.endpoint].name}")
+
+
+@commands.command("worker")
+@click.option("--once", is_flag=True, help="Do what is waiting, then stop: for a scheduler.")
+@with_appcontext
+@plainly
+def worker(once: bool) -> None:
+    """Send mail and do the regular checks, until stopped."""
+    jobs = state().jobs
+    with jobs.open():
+        jobs.run_worker(wait=not once, install_signal_handlers=True, concurrency=1)
+
+
+@commands.command("seed")
+@click.option("--demo", is_flag=True, required=True, help="Fictional schools, pupils and staff.")
+@with_appcontext
+@plainly
+def seed(demo: bool) -> None:
+    """Fill an empty service with demonstration rows; does nothing when there are any."""
+    from s2s_portal.reference_portal import demonstration
+
+    click.echo(demonstration.seed() if demo else "")
+
+
+@imports.command("establishments")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@with_appcontext
+@plainly
+def establishments(file: Path) -> None:
+    """Read the national register's FILE (GIAS `edubasealldata`)."""
+    from tqdm import tqdm
+
+    from s2s_portal.services import establishments as register
+
+    with tqdm(unit=" rows", disable=None) as bar:
+        report = register.import_file(file, progress=bar.update)
+    for line in report.lines():
+        click.echo(line)
+
+
+@ledger_group.command("verify")
+@with_appcontext
+@plainly
+def ledger_verify() -> None:
+    """Check every entry, posting and link of the chain; status 1 when one is wrong."""
+    from s2s_portal.services import verification
+
+    result = verification.verify_and_note()
+    for problem in result.problems:
+        click.echo(f"s2s: {problem}", err=True)
+    if result.problems:
+        raise SystemExit(1)
+    click.echo(f"The ledger is sound: {result.last_number:,} entries.")
+
+
+@commands.command("pull")
+@with_appcontext
+@plainly
+def pull() -> None:
+    """Pull all that is due into a numbered batch, as Finance would on the page."""
+    import secrets
+
+    from s2s_portal.database import unit_of_work
+    from s2s_portal.services import pulls
+
+    with unit_of_work() as work:
+        made = pulls.make(work, idempotency_key=f"cli:{secrets.token_hex(16)}", by=SYSTEM)
+        line = pulls.summary(made)
+    click.echo(line)
+
+
+@commands.command("check")
+@with_appcontext
+@plainly
+def check() -> None:
+    """Look at every part the service needs, and say what to do about what is wrong."""
+    from s2s_portal.services import doctor
+
+    findings = doctor.examine()
+    for finding in findings:
+        click.echo(f"{finding.state:4}  {finding.what}: {finding.says}")
+    if any(finding.state == "fail" for finding in findings):
+        raise SystemExit(_fail(S2SError("something needs doing; see above")))

@@ -1,0 +1,142 @@
+"""Our own session on the host's engine, one for each app context, and the unit of work.
+
+Every transaction first becomes the database role `s2s_app` and tells PostgreSQL who is acting, so
+that row-level security decides what can be seen even where a check was forgotten. The host's own
+session is never touched. A view commits once, through `unit_of_work`; services flush.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask.globals import app_ctx
+from sqlalchemy import Connection, Engine, MetaData, event, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction, scoped_session, sessionmaker
+
+from s2s_portal.errors import AlreadyAllocated, AlreadyDecided, S2SError, Stale
+from s2s_portal.identity import current_actor
+from s2s_portal.state import setting, state
+
+SCHEMA = "s2s"
+APPLICATION_ROLE = "s2s_app"
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+# Which rule of the service a violated constraint stands for: races end here, in words.
+CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
+    "uq_allocation_open": lambda: AlreadyAllocated(
+        "Somebody else has just allocated this referral."
+    ),
+    "uq_ledger_entry_one_charge": lambda: AlreadyDecided(
+        "The engagement fee for this referral has already been charged."
+    ),
+    "uq_referral_submit_token": lambda: Stale("This referral has already been sent."),
+    "uq_visit_record_visit_id": lambda: Stale("A record of this visit has already been started."),
+}
+
+
+class Base(DeclarativeBase):
+    """Base of all our tables: schema `s2s`, every constraint named."""
+
+    metadata = MetaData(schema=SCHEMA, naming_convention=NAMING)
+
+
+class S2SSession(Session):
+    """A session that tells the database who is acting at the start of each transaction."""
+
+
+@event.listens_for(S2SSession, "after_begin")
+def _introduce_actor(
+    _session: Session, transaction: SessionTransaction, connection: Connection
+) -> None:
+    if transaction.nested:
+        return
+    actor = current_actor()
+    connection.execute(
+        text(
+            "SELECT set_config('role', :role, true), set_config('search_path', 's2s', true),"
+            " set_config('statement_timeout', :timeout, true),"
+            " set_config('lock_timeout', :timeout, true),"
+            " set_config('s2s.actor_id', :id, true), set_config('s2s.roles', :roles, true),"
+            " set_config('s2s.establishments', :establishments, true),"
+            " set_config('s2s.provider', :provider, true)"
+        ),
+        {
+            "role": APPLICATION_ROLE,
+            "timeout": str(setting("S2S_STATEMENT_TIMEOUT_MS")),
+            "id": actor.id,
+            "roles": "{" + ",".join(sorted(actor.roles)) + "}",
+            "establishments": "{" + ",".join(str(urn) for urn in actor.establishments) + "}",
+            "provider": str(actor.provider or ""),
+        },
+    )
+
+
+def make_session(bind: Engine | Connection, **options: Any) -> scoped_session[S2SSession]:
+    """A session for each app context on `bind`."""
+    factory = sessionmaker(bind=bind, class_=S2SSession, autoflush=False, **options)
+    return scoped_session(factory, scopefunc=lambda: id(app_ctx._get_current_object()))  # type: ignore[attr-defined]
+
+
+def session() -> Session:
+    """This app context's session. Read freely; write only inside `unit_of_work`."""
+    return state().session()  # type: ignore[no-any-return]
+
+
+class UnitOfWork:
+    """One transaction being made: `session` to write with, `after_commit` for what must wait.
+
+    `audited` is set by `audit.wrote`; a unit of work that changed something without an audit row
+    is a defect and refuses to commit.
+    """
+
+    def __init__(self, session_: Session) -> None:
+        self.session = session_
+        self.audited = False
+        self.wrote = False
+        self._afterwards: list[Callable[[], None]] = []
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Run `action` once the transaction stands."""
+        self._afterwards.append(action)
+
+    def flush(self) -> None:
+        """Send pending changes to the database, and note that there were some."""
+        if self.session.new or self.session.dirty or self.session.deleted:
+            self.wrote = True
+        self.session.flush()
+
+
+@contextmanager
+def unit_of_work() -> Iterator[UnitOfWork]:
+    """One transaction: commits once at the end, or rolls everything back.
+
+    Raises the domain error that a violated constraint stands for (`CONSTRAINT_ERRORS`).
+    """
+    work = UnitOfWork(session())
+    try:
+        yield work
+        work.flush()
+        if work.wrote and not work.audited:
+            raise AssertionError("This unit of work changed something without an audit row.")
+        work.session.commit()
+    except IntegrityError as error:
+        work.session.rollback()
+        constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+        if constraint in CONSTRAINT_ERRORS:
+            raise CONSTRAINT_ERRORS[constraint]() from error
+        raise
+    except BaseException:
+        work.session.rollback()
+        raise
+    for action in work._afterwards:
+        action()

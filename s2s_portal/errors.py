@@ -1,0 +1,95 @@
+"""What can go wrong, in the service's own words.
+
+Services raise these; `mount` turns them into pages. `status` is the HTTP status of that page and
+`str(error)` the sentence that a person reads.
+"""
+
+from __future__ import annotations
+
+
+class S2SError(Exception):
+    """Anything this service refuses or cannot do."""
+
+    status = 500
+
+
+class NotMounted(S2SError):
+    """The host lacks something the plugin needs; the sentence says which line to add."""
+
+
+class NotFound(S2SError):
+    """There is no such thing, or it is not yours: the two must look the same."""
+
+    status = 404
+
+    def __init__(self, message: str = "There is nothing here that you can see.") -> None:
+        super().__init__(message)
+
+
+class NotAllowed(S2SError):
+    """Your role does not do this."""
+
+    status = 403
+
+    def __init__(self, message: str = "Your account does not have access to this page.") -> None:
+        super().__init__(message)
+
+
+class Refused(S2SError):
+    """A rule says no. `field` names the form field it belongs to, if there is one."""
+
+    status = 422
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Incomplete(Refused):
+    """The referral cannot be sent yet; `sections` lists the keys of what is missing."""
+
+    def __init__(self, sections: list[str]) -> None:
+        super().__init__("Complete every section before you send the referral.")
+        self.sections = sections
+
+
+class ConsentMissing(Refused):
+    """A named pupil's referral without the agreement of a parent or carer."""
+
+
+class MayNotRefer(Refused):
+    """This establishment is special, closed, or not in Norfolk, so it cannot make a referral."""
+
+
+class OutOfOrder(Refused):
+    """The thing is no longer in a state in which this can be done."""
+
+    status = 409
+
+
+class AlreadyDecided(OutOfOrder):
+    """Somebody else decided first."""
+
+
+class AlreadyAllocated(OutOfOrder):
+    """Somebody else allocated first."""
+
+
+class Stale(OutOfOrder):
+    """The page was drawn before somebody else changed what it shows."""
+
+
+class RecordIssued(OutOfOrder):
+    """An issued visit record never changes; write an addendum."""
+
+
+class NoTerms(Refused):
+    """No service terms cover the date of receipt, so no fee can be stated."""
+
+
+class LedgerBroken(S2SError):
+    """The ledger does not verify; `problems` says where."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("The ledger does not verify: " + "; ".join(problems))
+        self.problems = problems

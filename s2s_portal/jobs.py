@@ -1,0 +1,68 @@
+"""What happens after the transaction: mail, and the regular check of the ledger.
+
+A job is deferred on the transaction's own connection, so a change that is rolled back leaves no
+job, and a change that stands always has its mail (F109). `flask s2s worker` runs them; each runs in
+the host's app context as the service itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import procrastinate
+from flask import Flask
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from s2s_portal.identity import SYSTEM, acting_as
+from s2s_portal.state import state
+
+SEND_MAIL = "s2s.send_mail"
+VERIFY_LEDGER = "s2s.verify_ledger"
+TRIES = 30
+LONGEST_WAIT = 900  # seconds
+
+
+class PatientRetry(procrastinate.BaseRetryStrategy):
+    """Try again after 5, 10, 20 ... seconds, at most a quarter of an hour apart, 30 times."""
+
+    def get_retry_decision(
+        self, *, exception: BaseException, job: procrastinate.jobs.Job
+    ) -> procrastinate.RetryDecision | None:
+        """When to try `job` again, or None to give it up as failed."""
+        if job.attempts >= TRIES:
+            return None
+        wait = min(5 * 2 ** min(job.attempts, 10), LONGEST_WAIT)
+        return procrastinate.RetryDecision(retry_in={"seconds": wait})
+
+
+def build(app: Flask, engine: Engine) -> procrastinate.App:
+    """The queue of one mounted app. Nothing connects until a job is deferred or a worker starts."""
+    _, connect = engine.dialect.create_connect_args(engine.url)
+    connector = procrastinate.PsycopgConnector(
+        kwargs={**connect, "options": "-c search_path=s2s"}
+    )
+    jobs = procrastinate.App(connector=connector)
+
+    @jobs.task(name=SEND_MAIL, retry=PatientRetry(), queue="mail")
+    def send_mail(**arguments: Any) -> None:
+        from s2s_portal.services import notices
+
+        with app.app_context(), acting_as(SYSTEM):
+            notices.send(**arguments)
+
+    @jobs.periodic(cron="17 * * * *")
+    @jobs.task(name=VERIFY_LEDGER, queue="upkeep", queueing_lock=VERIFY_LEDGER)
+    def verify_ledger(timestamp: int) -> None:
+        from s2s_portal.services import ledger
+
+        with app.app_context(), acting_as(SYSTEM):
+            ledger.verify_and_note()
+
+    return jobs
+
+
+def defer(session: Session, task: str, **arguments: Any) -> None:
+    """Ask for `task` once this session's transaction stands; nothing remains of a rollback."""
+    connection = session.connection().connection.driver_connection
+    state().jobs.configure_task(task, connection=connection, queue="mail").defer(**arguments)

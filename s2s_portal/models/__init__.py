@@ -1,0 +1,13 @@
+"""The tables of the service: one module for each aggregate. Importing this loads them all."""
+
+from s2s_portal.models import (
+    audit,
+    establishment,
+    ledger,
+    practitioner,
+    referral,
+    terms,
+    visit,
+)
+
+__all__ = ["audit", "establishment", "ledger", "practitioner", "referral", "terms", "visit"]

@@ -1,0 +1,77 @@
+"""Rules that change by date: the terms of the service with their fees, and the need codes."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Integer, SmallInteger, Text
+from sqlalchemy.dialects.postgresql import DATERANGE, ExcludeConstraint, Range
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from s2s_portal.database import Base
+from s2s_portal.models.columns import choice, key
+from s2s_portal.models.establishment import SettingKind
+
+
+class AccessRoute(StrEnum):
+    """How a referral reaches the service."""
+
+    EXISTING = "existing"
+    SINGLE_FRONT_DOOR = "single_front_door"
+
+
+class Funding(StrEnum):
+    """Who pays for the support itself."""
+
+    TRADED = "traded"
+    HIGH_NEEDS_BLOCK = "high_needs_block"
+
+
+class ServiceTerms(Base):
+    """What applied to a referral received on a day of `during`; two never overlap."""
+
+    __tablename__ = "service_terms"
+    __table_args__ = (
+        ExcludeConstraint(("during", "&&"), name="ex_service_terms_overlap", using="gist"),
+        CheckConstraint("NOT isempty(during)", name="during"),
+    )
+
+    id: Mapped[key]
+    name: Mapped[str] = mapped_column(Text)
+    during: Mapped[Range[date]] = mapped_column(DATERANGE)
+    access: Mapped[AccessRoute] = mapped_column(choice(AccessRoute, "access"))
+    funding: Mapped[Funding] = mapped_column(choice(Funding, "funding"))
+    source: Mapped[str] = mapped_column(Text)
+    fees: Mapped[list[Fee]] = relationship(lazy="selectin", order_by="Fee.setting_kind")
+
+    def fee_for(self, kind: SettingKind) -> Fee:
+        """The fee of these terms for a kind of setting."""
+        return next(fee for fee in self.fees if fee.setting_kind == kind)
+
+
+class Fee(Base):
+    """The engagement fee of one set of terms for one kind of setting, in pence."""
+
+    __tablename__ = "fee"
+    __table_args__ = (CheckConstraint("amount_pence >= 0", name="amount"),)
+
+    terms_id: Mapped[int] = mapped_column(ForeignKey(ServiceTerms.id), primary_key=True)
+    setting_kind: Mapped[SettingKind] = mapped_column(
+        choice(SettingKind, "setting_kind"), primary_key=True
+    )
+    amount_pence: Mapped[int] = mapped_column(Integer)
+    reason: Mapped[str] = mapped_column(Text)
+
+
+class NeedType(Base):
+    """A type of need in the school census (`SENtype`), for the dates on which it may be chosen."""
+
+    __tablename__ = "need_type"
+
+    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    label: Mapped[str] = mapped_column(Text)
+    broad_area: Mapped[str] = mapped_column(Text)
+    position: Mapped[int] = mapped_column(SmallInteger)
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]

@@ -1,0 +1,190 @@
+"""Mounting the service in a host's Flask app: the only module that knows the app.
+
+It never makes a LoginManager, a Mail or an SQLAlchemy of its own: it finds the host's, and where one
+is missing it refuses with the line to add.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Flask, Response, request
+from jinja2 import ChoiceLoader, FileSystemLoader, PackageLoader, PrefixLoader
+from sqlalchemy import Engine
+from sqlalchemy.exc import InterfaceError, OperationalError
+from werkzeug.exceptions import HTTPException
+
+from s2s_portal import access, audit, jobs, settings
+from s2s_portal.cli import commands
+from s2s_portal.database import make_session
+from s2s_portal.errors import NotMounted, S2SError
+from s2s_portal.identity import IdentityAdapter
+from s2s_portal.state import EXTENSION, State, state
+
+ROOT = "s2s"
+HERE = Path(__file__).parent
+
+# Every answer of ours carries these; what the host sets stands.
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+
+
+class RootBlueprint(Blueprint):
+    """The blueprint that all of ours hang from: templates, static files, guard, errors.
+
+    Its loader also offers the GOV.UK macros under their own prefixes, so the host's Jinja
+    environment needs no change.
+    """
+
+    @access.allow(access.public)
+    def send_static_file(self, filename: str) -> Response:
+        """The style sheet and scripts, for anybody: an error page needs them too."""
+        return super().send_static_file(filename)
+
+    @property
+    def jinja_loader(self) -> Any:
+        """Our templates and the macros they use; the host's own templates come before these."""
+        import s2s_portal.templates
+
+        return ChoiceLoader(
+            [
+                FileSystemLoader(list(s2s_portal.templates.__path__)),
+                PrefixLoader(
+                    {
+                        name: PackageLoader(name)
+                        for name in ("govuk_frontend_jinja", "govuk_frontend_wtf")
+                    }
+                ),
+            ]
+        )
+
+
+class S2SPortal:
+    """The extension. `S2SPortal().init_app(app, identity=...)` is all a host needs."""
+
+    def __init__(self, app: Flask | None = None, **parts: Any) -> None:
+        if app is not None:
+            self.init_app(app, **parts)
+
+    def init_app(
+        self,
+        app: Flask,
+        *,
+        db: Any = None,
+        mail: Any = None,
+        identity: IdentityAdapter | None = None,
+    ) -> None:
+        """Mount into `app`. `db` and `mail` default to the extensions found on it.
+
+        Raises NotMounted, in a sentence that says what to add, when a part is missing.
+        """
+        if EXTENSION in app.extensions:
+            raise NotMounted("S2S is already mounted in this app: call init_app once.")
+        settings.fill_in(app.config)
+        here = State(
+            engine=_engine(app, db or app.extensions.get("sqlalchemy")),
+            mail=_mail(app, mail),
+            identity=_identity(app, identity),
+            config=app.config,
+        )
+        here.session = make_session(here.engine)
+        here.jobs = jobs.build(app, here.engine)
+        app.extensions[EXTENSION] = here
+        root = _root_blueprint()
+        app.register_blueprint(root, url_prefix=app.config["S2S_URL_PREFIX"])
+        here.policies = access.policies(app, ROOT)
+        app.teardown_appcontext(_close_session)
+        app.cli.add_command(commands)
+
+
+def _engine(app: Flask, db: Any) -> Engine:
+    if db is None:
+        raise NotMounted(
+            "S2S needs the host's Flask-SQLAlchemy and found none:"
+            " call db.init_app(app) before S2SPortal().init_app(app)."
+        )
+    key = app.config["S2S_BIND_KEY"]
+    with app.app_context():
+        engine = db.engines.get(key)
+    if engine is None:
+        raise NotMounted(
+            f"S2S_BIND_KEY is {key!r}, but SQLALCHEMY_BINDS has no such bind:"
+            f" add SQLALCHEMY_BINDS['{key}'] = 'postgresql+psycopg://...'."
+        )
+    if engine.dialect.name != "postgresql" or engine.dialect.driver != "psycopg":
+        raise NotMounted(
+            f"S2S keeps its tables in PostgreSQL through psycopg 3, but this database is"
+            f" {engine.dialect.name}+{engine.dialect.driver}: add a bind such as"
+            " SQLALCHEMY_BINDS['s2s'] = 'postgresql+psycopg://...' and S2S_BIND_KEY = 's2s'."
+        )
+    return engine  # type: ignore[no-any-return]
+
+
+def _mail(app: Flask, mail: Any) -> Any:
+    found = mail or app.extensions.get("mail")
+    if found is None:
+        raise NotMounted(
+            "S2S sends its mail through the host's Flask-Mail and found none:"
+            " add Mail(app) before S2SPortal().init_app(app)."
+        )
+    return found
+
+
+def _identity(app: Flask, identity: IdentityAdapter | None) -> IdentityAdapter:
+    if not hasattr(app, "login_manager"):
+        raise NotMounted(
+            "S2S goes by the host's Flask-Login and found none:"
+            " add LoginManager(app) before S2SPortal().init_app(app)."
+        )
+    if identity is None:
+        raise NotMounted(
+            "S2S does not know who your users are: pass identity=, an object with"
+            " actor(user) -> Actor, to S2SPortal().init_app(app)."
+        )
+    return identity
+
+
+def _root_blueprint() -> Blueprint:
+    from s2s_portal.blueprints import pages  # the one late import: views know services, not us
+    from s2s_portal.blueprints.administration.views import bp as administration
+    from s2s_portal.blueprints.allocation.views import bp as allocation
+    from s2s_portal.blueprints.evaluation.views import bp as evaluation
+    from s2s_portal.blueprints.finance.views import bp as finance
+    from s2s_portal.blueprints.home import bp as home
+    from s2s_portal.blueprints.referrals.views import bp as referrals
+    from s2s_portal.blueprints.triage.views import bp as triage
+    from s2s_portal.blueprints.visits.views import bp as visits
+
+    root = RootBlueprint(
+        ROOT, __name__, static_folder=str(HERE / "static" / "govuk"), static_url_path="/static"
+    )
+    root.before_request(access.guard)
+    root.after_request(_finish)
+    root.register_error_handler(S2SError, pages.refusal)
+    root.register_error_handler(OperationalError, pages.database_away)
+    root.register_error_handler(InterfaceError, pages.database_away)
+    root.register_error_handler(HTTPException, pages.http_error)
+    root.context_processor(pages.context)
+    pages.add_filters(root)
+    root.register_blueprint(home)
+    for part in (referrals, triage, allocation, visits, finance, evaluation, administration):
+        root.register_blueprint(part, url_prefix=f"/{part.name}")
+    return root
+
+
+def _finish(response: Response) -> Response:
+    if request.endpoint == f"{ROOT}.static":
+        return response
+    audit.write_reads(response.status_code)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _close_session(_error: BaseException | None) -> None:
+    state().session.remove()

@@ -1,0 +1,29 @@
+"""References people can read out on the telephone: `S2S-26-7K4P` (F6).
+
+The year, then four characters from an alphabet in which none is taken for another: no 0/O, 1/I/L,
+2/Z, 5/S, 8/B, no U/V pair, and no vowels that spell words. A reference tells nothing about a pupil.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import date
+
+ALPHABET = "34679CDFGHJKMNPQRTVWXY"
+LENGTH = 4
+PATTERN = re.compile(rf"S2S-\d{{2}}-[{ALPHABET}]{{{LENGTH}}}")
+
+
+def new(day: date) -> str:
+    """A fresh random reference for a referral begun on `day`; whoever stores it checks for a clash."""
+    return f"S2S-{day:%y}-" + "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+
+
+def parse(text: str) -> str | None:
+    """The reference in `text` in its written form, or None when it is none.
+
+    Spaces and small letters are forgiven: people type what they hear.
+    """
+    tidy = re.sub(r"\s+", "", text).upper()
+    return tidy if PATTERN.fullmatch(tidy) else None

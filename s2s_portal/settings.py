@@ -1,0 +1,102 @@
+"""Every `S2S_*` setting: its default, its type, what it means.
+
+`SETTINGS` is the one place; the README's table and the doctor are made from it. A host sets them in
+its own Flask config; `init_app` fills the rest in with `setdefault`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One configuration key."""
+
+    name: str
+    default: Any
+    kind: type
+    meaning: str
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("S2S_URL_PREFIX", "/s2s", str, "Where the service is mounted."),
+    Setting(
+        "S2S_BIND_KEY",
+        None,
+        str,
+        "The Flask-SQLAlchemy bind that is PostgreSQL; empty means the host's own database.",
+    ),
+    Setting(
+        "S2S_BASE_TEMPLATE",
+        "s2s/base.html",
+        str,
+        "The host's page template that `s2s/layout.html` extends; the default is our own plain one.",
+    ),
+    Setting("S2S_SERVICE_NAME", "School to School Support", str, "The name at the top of our pages."),
+    Setting("S2S_COUNCIL_NAME", "Norfolk County Council", str, "Who runs the service."),
+    Setting(
+        "S2S_CONTACT",
+        "the SEND programme team",
+        str,
+        "Whom people are told to ask when something is wrong.",
+    ),
+    Setting(
+        "S2S_LOCAL_AUTHORITY",
+        926,
+        int,
+        "The three-figure number of the authority whose schools may refer (Norfolk is 926).",
+    ),
+    Setting(
+        "S2S_SAFEGUARDING_URL",
+        "https://www.norfolk.gov.uk/safeguarding",
+        str,
+        "Where worries about a child's safety go; never into a referral.",
+    ),
+    Setting(
+        "S2S_SIGN_IN_URL",
+        "/sign-in",
+        str,
+        "Where an unsigned visitor is sent when the host's LoginManager names no login view.",
+    ),
+    Setting(
+        "S2S_MAIL_SENDER",
+        None,
+        str,
+        "From whom our mail comes; empty means the host's MAIL_DEFAULT_SENDER.",
+    ),
+    Setting(
+        "S2S_EXTERNAL_URL",
+        None,
+        str,
+        "The address of the portal as people see it, for links in mail: `https://portal.example`.",
+    ),
+    Setting(
+        "S2S_PRIVACY_NOTICE_VERSION",
+        "2019-04",
+        str,
+        "The version of the privacy notice that parents are given; frozen onto each agreement.",
+    ),
+    Setting(
+        "S2S_OWN_BANK_ACCOUNT_URNS",
+        (),
+        tuple,
+        "URNs of maintained schools with their own bank account: invoiced, not charged internally.",
+    ),
+    Setting("S2S_VAT_CODE_INTERNAL", "OS", str, "VAT code frozen on an internal charge."),
+    Setting("S2S_VAT_CODE_INVOICE", "S", str, "VAT code frozen on an invoice."),
+    Setting("S2S_PAGE_SIZE", 25, int, "Rows on one page of a list."),
+    Setting(
+        "S2S_STATEMENT_TIMEOUT_MS",
+        5000,
+        int,
+        "How long one database statement of a page may take, in milliseconds.",
+    ),
+)
+
+
+def fill_in(config: Any) -> None:
+    """Give `config` (a Flask config) the default of every key that the host has not set."""
+    for setting in SETTINGS:
+        config.setdefault(setting.name, setting.default)
