@@ -104,13 +104,16 @@ CREATE POLICY referral_read ON s2s.referral FOR SELECT
         OR id IN (SELECT s2s.allocated_referrals()));
 CREATE POLICY referral_add ON s2s.referral FOR INSERT
     WITH CHECK ((SELECT s2s.acts_as('system'))
-        OR (urn = ANY ((SELECT s2s.acting_establishments())::integer[])
+        OR (status = 'draft' AND urn = ANY ((SELECT s2s.acting_establishments())::integer[])
             AND (SELECT s2s.acts_as('school_referrer'))));
 CREATE POLICY referral_change ON s2s.referral FOR UPDATE
     USING ((SELECT s2s.acts_as('system'))
         OR (status <> 'draft' AND (SELECT s2s.acts_as('send_officer')))
         OR (urn = ANY ((SELECT s2s.acting_establishments())::integer[])
-            AND status IN ('draft', 'returned') AND (SELECT s2s.acts_as('school_referrer'))))
+            AND status IN ('draft', 'returned') AND (SELECT s2s.acts_as('school_referrer')))
+        -- A practitioner may lock the row (SELECT FOR UPDATE asks this) but WITH CHECK refuses any
+        -- change of it.
+        OR ((SELECT s2s.acts_as('practitioner')) AND id IN (SELECT s2s.allocated_referrals())))
     WITH CHECK ((SELECT s2s.acts_as('system', 'send_officer'))
         OR (urn = ANY ((SELECT s2s.acting_establishments())::integer[])
             AND status IN ('draft', 'returned', 'submitted')

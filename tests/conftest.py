@@ -1,0 +1,128 @@
+"""Fixtures that every kind of test shares: a real PostgreSQL, a host, people, a client that lints.
+
+One PostgreSQL for each test process: the one that `S2S_TEST_DATABASE_URL` names, else an embedded
+one. A database is migrated once and copied for each worker; each test runs inside a transaction
+that is rolled back.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+
+from s2s_portal import clock, migrations
+from s2s_portal.database import make_session
+from s2s_portal.identity import SYSTEM, acting_as
+from s2s_portal.state import state
+from tests import world
+from tests.client import Client
+from tests.host import make_host
+
+NOON = "2019-05-14T12:00:00+01:00"
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """A PostgreSQL server that tests may make databases in."""
+    given = os.environ.get("S2S_TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    from s2s_portal.reference_portal.postgres import EmbeddedPostgres
+
+    with tempfile.TemporaryDirectory(prefix="s2s-test-") as folder:
+        quick = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        with EmbeddedPostgres(Path(folder) / "postgres", settings=quick) as server:
+            yield server.url
+
+
+def fresh_database(server_url: str, name: str) -> str:
+    """Make an empty database `name` on the server (dropping an old one) and return its URL."""
+    engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    engine.dispose()
+    return make_url(server_url).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def database_url(server_url: str, worker_id: str) -> str:
+    """A migrated database of this test process's own, with the world's rows in it."""
+    url = fresh_database(server_url, f"s2s_test_{os.getpid()}_{worker_id}")
+    engine = create_engine(url)
+    migrations.upgrade(engine)
+    with Session(engine) as session, session.begin():
+        session.add_all(world.establishments())
+        session.flush()
+        session.add_all(world.practitioners())
+    engine.dispose()
+    return url
+
+
+@pytest.fixture(scope="session")
+def worker_id(request: pytest.FixtureRequest) -> str:
+    """Which xdist worker this is; `main` without xdist."""
+    return getattr(request.config, "workerinput", {}).get("workerid", "main")
+
+
+@pytest.fixture(scope="session")
+def host(database_url: str) -> Flask:
+    """The host app with the service mounted."""
+    return make_host(database_url, dict(world.ACTORS))
+
+
+@pytest.fixture
+def connection(host: Flask) -> Iterator[Connection]:
+    """One connection in a transaction that is rolled back after the test: superuser's rights."""
+    with host.app_context():
+        engine = state().engine
+    with engine.connect() as connection:
+        transaction = connection.begin()
+        yield connection
+        if transaction.is_active:
+            transaction.rollback()
+
+
+@pytest.fixture
+def app(host: Flask, connection: Connection) -> Iterator[Flask]:
+    """The host, with every session of ours inside the test's transaction."""
+    with host.app_context():
+        here = state()
+        usual, here.session = (
+            here.session,
+            make_session(connection, join_transaction_mode="create_savepoint"),
+        )
+        yield host
+        here.session.remove()
+        here.session = usual
+
+
+@pytest.fixture
+def session(app: Flask) -> Iterator[Session]:
+    """Our session, acting as the service itself, in the test's own app context."""
+    with acting_as(SYSTEM):
+        yield state().session()
+
+
+@pytest.fixture
+def client(app: Flask) -> Client:
+    """A browser-like client that checks every page it gets."""
+    return Client(app)
+
+
+@pytest.fixture
+def may_2019() -> Iterator[None]:
+    """It is noon on 14 May 2019, a day on which MI Sheet 44/19 charges £100."""
+    from datetime import datetime
+
+    with clock.frozen(datetime.fromisoformat(NOON)):
+        yield

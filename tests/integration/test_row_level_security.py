@@ -1,0 +1,400 @@
+"""What the database itself lets each person see and write, whatever the code above it forgets.
+
+The tables below are the rule as people would say it; PostgreSQL is asked as each person in turn.
+Taking any one policy away must show: a policy that no row here depends on is not tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg.errors
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from s2s_portal import Actor, clock
+from s2s_portal.database import UnitOfWork
+from s2s_portal.identity import SYSTEM
+from s2s_portal.models.establishment import ImportRun
+from s2s_portal.models.ledger import LedgerVerification, Pull, PullFile, PullLine
+from s2s_portal.models.referral import Status
+from s2s_portal.services import ledger, referrals
+from tests import rows
+from tests.world import ACTORS, OTHER_SCHOOL
+
+MINE, DRAFT, OTHERS, FORMER = "S2S-19-3334", "S2S-19-3335", "S2S-19-3336", "S2S-19-3337"
+PEOPLE = {**ACTORS, "system": SYSTEM}
+
+# Which referrals each person sees. MINE is allocated to "practitioner"; FORMER was, and is now with
+# "other-practitioner" of another school; DRAFT is not sent; OTHERS is another school's.
+SEES = {
+    "system": {MINE, DRAFT, OTHERS, FORMER},
+    "officer": {MINE, OTHERS, FORMER},
+    "other-officer": {MINE, OTHERS, FORMER},
+    "senco": {MINE, DRAFT, FORMER},
+    "head": {MINE, DRAFT, FORMER},
+    "other-senco": {OTHERS},
+    "practitioner": {MINE},
+    "lead": {MINE},
+    "other-practitioner": {FORMER},
+    "other-lead": {FORMER},
+}
+# Everything that hangs on a referral is seen by whoever sees the referral.
+PARTS = (
+    "referral_subject",
+    "referral_need",
+    "strategy_tried",
+    "outcome_wanted",
+    "agreement",
+    "referral_event",
+)
+ROLES = {key for key in PEOPLE if key != "outsider"}
+OFFICERS = {"officer", "other-officer"}
+FINANCE = {"finance", "finance-approver"}
+LEDGER_READERS = {*FINANCE, *OFFICERS, "manager", "auditor", "system", "senco", "head"}
+OF_MINE = {person for person, seen in SEES.items() if MINE in seen}
+OF_ALLOCATED = {person for person, seen in SEES.items() if seen & {MINE, FORMER}}
+
+# Table -> who can read any of its rows.
+READERS: dict[str, set[str]] = {
+    "allocation": OF_ALLOCATED,
+    "visit": OF_MINE,
+    "visit_record": OF_MINE,
+    "recommendation": OF_MINE,
+    "addendum": OF_MINE,
+    "acknowledgement": OF_MINE,
+    "record_document": OF_MINE,
+    "establishment": ROLES,
+    "service_terms": set(PEOPLE),
+    "fee": set(PEOPLE),
+    "need_type": set(PEOPLE),
+    "ledger_verification": set(PEOPLE),
+    "practitioner": {
+        *OFFICERS,
+        "administrator",
+        "system",
+        "practitioner",
+        "colleague",
+        "lead",
+        "other-practitioner",
+        "other-lead",
+    },
+    "account": LEDGER_READERS,
+    "ledger_entry": LEDGER_READERS,
+    "posting": LEDGER_READERS,
+    "ledger_head": {*FINANCE, *OFFICERS, "system"},
+    "pull": {*FINANCE, "auditor", "system"},
+    "pull_line": {*FINANCE, "auditor", "system"},
+    "pull_file": {*FINANCE, "auditor", "system"},
+    "import_run": {"administrator", "auditor", "system"},
+    "audit_entry": {"auditor", "system"},
+    "referral_measure": {"manager", "system"},
+}
+
+SCHOOL_STAFF = {"senco", "head"}
+ALLOCATED = {"practitioner", "system"}
+# Table -> who may add a copy of a row of MINE (or the like), who may change one, who remove one.
+# While MINE is allocated its school may no longer write to it; DRAFT_WRITERS is about the draft.
+WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
+    "referral": ({"system"}, {*OFFICERS, "system"}, set()),
+    # The rows there are signed by the service: nobody adds a row in another's name.
+    "audit_entry": ({"system"}, set(), set()),
+    **{part: ({"system"}, {"system"}, {"system"}) for part in PARTS[:3]},
+    "outcome_wanted": ({"system"}, {"system", "practitioner"}, {"system"}),
+    "agreement": ({"system"}, {"system"}, {"system"}),
+    "referral_event": (OF_MINE, set(), set()),
+    "allocation": ({*OFFICERS, "system"}, {*OFFICERS, "system"}, set()),
+    "visit": (ALLOCATED, ALLOCATED, set()),
+    "visit_record": (ALLOCATED, ALLOCATED, ALLOCATED),
+    "recommendation": (ALLOCATED, ALLOCATED, ALLOCATED),
+    "addendum": (ALLOCATED, set(), set()),
+    "acknowledgement": ({*SCHOOL_STAFF, "system"}, set(), set()),
+    "record_document": (ALLOCATED, set(), set()),
+    "practitioner": ({"administrator", "system"}, {"administrator", "system"}, set()),
+    "establishment": ({"administrator", "system"}, {"administrator", "system"}, set()),
+    "service_terms": ({"administrator", "system"}, set(), set()),
+    "fee": ({"administrator", "system"}, set(), set()),
+    "need_type": ({"administrator", "system"}, set(), set()),
+    "import_run": ({"administrator", "system"}, set(), set()),
+    "account": ({*FINANCE, *OFFICERS, "system"}, set(), set()),
+    "ledger_head": ({*FINANCE, *OFFICERS, "system"}, {*FINANCE, *OFFICERS, "system"}, set()),
+    "ledger_entry": ({*FINANCE, *OFFICERS, "system"}, set(), set()),
+    "posting": ({*FINANCE, *OFFICERS, "system"}, set(), set()),
+    "ledger_verification": ({*FINANCE, "system"}, set(), set()),
+    "pull": ({*FINANCE, "system"}, set(), set()),
+    "pull_line": ({*FINANCE, "system"}, set(), set()),
+    "pull_file": ({*FINANCE, "system"}, set(), set()),
+}
+DRAFT_PARTS = ("referral_subject", "referral_need", "strategy_tried", "outcome_wanted", "agreement")
+DRAFT_WRITERS = {"senco", "head", "system"}
+
+
+@pytest.fixture
+def filled(session: Session, may_2019: None) -> Iterator[Session]:
+    """Four referrals in the relations that the rules tell apart, a record, a charge, a pull."""
+    work = UnitOfWork(session)
+    mine = rows.referral(session, MINE, status=Status.ALLOCATED)
+    rows.referral(session, DRAFT, status=Status.DRAFT)
+    rows.referral(session, OTHERS, urn=OTHER_SCHOOL)
+    former = rows.referral(session, FORMER, status=Status.ALLOCATED)
+    made = rows.allocation(session, mine, "practitioner")
+    rows.visit(session, mine, made, 1, issued=True)
+    rows.visit(session, mine, made, 2, issued=False)
+    rows.allocation(session, former, "practitioner", ended=True)
+    rows.allocation(session, former, "other-practitioner")
+    ledger.post_charge(work, referrals.get(MINE, whole=True), by=SYSTEM)
+    done = {"at": clock.now(), "by_id": "finance", "by_name": "Fay Finance"}
+    session.add_all(
+        [
+            Pull(
+                **done,
+                number=1,
+                cutoff=clock.now(),
+                first_entry=1,
+                last_entry=1,
+                entry_count=1,
+                total_pence=10_000,
+                previous_digest="",
+                digest="",
+                idempotency_key="once",
+            ),
+            LedgerVerification(at=clock.now(), last_number=1, sound=True),
+            ImportRun(
+                **done,
+                file_name="gias.csv",
+                digest="",
+                rows_read=0,
+                added=0,
+                changed=0,
+                closed=0,
+                unchanged=0,
+                skipped=0,
+            ),
+        ]
+    )
+    session.flush()
+    session.add_all(
+        [
+            PullLine(entry_number=1, pull_number=1),
+            PullFile(pull_number=1, name="a.csv", media_type="text/csv", sha256="", content=b""),
+        ]
+    )
+    session.flush()
+    yield session
+
+
+@dataclass
+class Asked:
+    """PostgreSQL, asked as one person."""
+
+    connection: Connection
+
+    def become(self, actor: Actor) -> None:
+        """Act as `actor` from here on, as the session does at the start of a transaction."""
+        self.connection.execute(
+            text(
+                "SELECT set_config('role', 's2s_app', true), set_config('s2s.actor_id', :i, true),"
+                " set_config('s2s.roles', :r, true), set_config('s2s.establishments', :e, true),"
+                " set_config('s2s.provider', :p, true)"
+            ),
+            {
+                "i": actor.id,
+                "r": "{" + ",".join(sorted(actor.roles)) + "}",
+                "e": "{" + ",".join(map(str, actor.establishments)) + "}",
+                "p": str(actor.provider or ""),
+            },
+        )
+
+    def column(self, sql: str) -> set[object]:
+        """The values of the first column."""
+        return set(self.connection.scalars(text(sql)))
+
+    def may(self, sql: str) -> bool:
+        """Whether a write gets past rights and policies (a constraint or trigger may stop it)."""
+        savepoint = self.connection.begin_nested()
+        try:
+            done = self.connection.execute(text(sql)).rowcount
+        except DBAPIError as error:
+            return not isinstance(error.orig, psycopg.errors.InsufficientPrivilege)
+        finally:
+            savepoint.rollback()
+        return bool(done)
+
+
+@pytest.fixture
+def asked(filled: Session, connection: Connection) -> Iterator[Asked]:
+    """The test's connection, where one can be anybody; the superuser again afterwards."""
+    yield Asked(connection)
+    connection.execute(text("RESET ROLE"))
+
+
+# The reference that a part belongs to, by the person's own rights: NULL for a stray row.
+OWNER = "(SELECT r.reference FROM s2s.referral r WHERE r.id = referral_id)"
+LOOKED_AT = {
+    **{table: f"s2s.{table}" for table in READERS},
+    "record, issued NULL": "s2s.visit_record WHERE issued_at IS NULL",
+    "record, issued NOT NULL": "s2s.visit_record WHERE issued_at IS NOT NULL",
+}
+
+
+def readers(asked: Asked) -> dict[str, set[object]]:
+    """What each person reads: the references of referrals, or whether a table shows anything."""
+    found: dict[str, set[object]] = {}
+    for person, actor in PEOPLE.items():
+        asked.become(actor)
+        found.setdefault("referral", set()).update(
+            (person, key) for key in asked.column("SELECT reference FROM s2s.referral")
+        )
+        for part in PARTS:
+            found.setdefault(part, set()).update(
+                (person, key) for key in asked.column(f"SELECT {OWNER} FROM s2s.{part}")
+            )
+        shown = asked.connection.execute(
+            text("SELECT " + ", ".join(f"EXISTS (SELECT FROM {sql})" for sql in LOOKED_AT.values()))
+        ).one()
+        for name, any_row in zip(LOOKED_AT, shown, strict=True):
+            found.setdefault(name, set()).update({person} if any_row else set())
+        found.setdefault("colleagues", set()).add(
+            (person, len(asked.column("SELECT id FROM s2s.practitioner")))
+        )
+    return found
+
+
+def writers(asked: Asked, tables: dict[str, str]) -> dict[str, tuple[set[str], ...]]:
+    """Who gets an insert, an update and a delete past rights and policies.
+
+    `tables` maps a table to the rows it is tried on. An insert adds those rows a second time.
+    """
+    found: dict[str, tuple[set[str], ...]] = {}
+    for table, where in tables.items():
+        asked.connection.execute(text("RESET ROLE"))
+        names = columns(asked, table)
+        listed = ", ".join(names)
+        asked.connection.execute(
+            text(f"CREATE TEMP TABLE again AS SELECT {listed} FROM s2s.{table} {where}")
+        )
+        asked.connection.execute(text("GRANT SELECT ON again TO s2s_app"))
+        tries = (
+            f"INSERT INTO s2s.{table} ({listed}) SELECT {listed} FROM again",
+            f"UPDATE s2s.{table} SET {names[-1]} = {names[-1]} {where}",
+            f"DELETE FROM s2s.{table} {where}",
+        )
+        found[table] = tuple(set() for _ in tries)
+        for person, actor in PEOPLE.items():
+            asked.become(actor)
+            for who, sql in zip(found[table], tries, strict=True):
+                if asked.may(sql):
+                    who.add(person)
+        asked.connection.execute(text("RESET ROLE"))
+        asked.connection.execute(text("DROP TABLE again"))
+    return found
+
+
+def columns(asked: Asked, table: str) -> list[str]:
+    """The columns of a table that can be written."""
+    return list(
+        asked.connection.scalars(
+            text(
+                "SELECT quote_ident(column_name) FROM information_schema.columns"
+                " WHERE table_schema = 's2s' AND table_name = :table"
+                " AND identity_generation IS NULL ORDER BY 1"
+            ),
+            {"table": table},
+        )
+    )
+
+
+def tried_on(asked: Asked) -> dict[str, str]:
+    """Which rows of each table the writes are tried on: those of MINE, its draft record."""
+    asked.connection.execute(text("RESET ROLE"))
+    mine = asked.column(f"SELECT id FROM s2s.referral WHERE reference = '{MINE}'").pop()
+    draft = asked.column("SELECT id FROM s2s.visit_record WHERE issued_at IS NULL").pop()
+    wheres = {
+        table: f"WHERE referral_id = {mine}" if "referral_id" in columns(asked, table) else ""
+        for table in WRITERS
+    }
+    return wheres | {
+        "referral": f"WHERE reference = '{MINE}'",
+        "visit_record": f"WHERE id = {draft}",
+        "recommendation": f"WHERE record_id = {draft}",
+        "practitioner": "WHERE account_id = 'practitioner'",
+        "establishment": "WHERE urn = 900101",
+    }
+
+
+def expected_reads() -> dict[str, set[object]]:
+    """`READERS` and `SEES` in the form that `readers` finds."""
+    pairs = {(person, key) for person, seen in SEES.items() for key in seen}
+    at_a_provider = {"practitioner": 3, "colleague": 3, "lead": 3}
+    at_the_other = {"other-practitioner": 2, "other-lead": 2}
+    all_of_them = dict.fromkeys((*OFFICERS, "administrator", "system"), 5)
+    colleagues = dict.fromkeys(PEOPLE, 0) | at_a_provider | at_the_other | all_of_them
+    return {
+        "referral": set(pairs),
+        **{part: set(pairs) for part in PARTS},
+        **READERS,
+        "record, issued NULL": {"practitioner", "lead", "system"},
+        "record, issued NOT NULL": OF_MINE,
+        "colleagues": set(colleagues.items()),
+    }
+
+
+def test_who_reads_what(asked: Asked) -> None:
+    found, expected = readers(asked), expected_reads()
+    assert found.keys() == expected.keys()
+    for table, who in expected.items():
+        assert found[table] == who, table
+
+
+def test_who_writes_what(asked: Asked) -> None:
+    found = writers(asked, tried_on(asked))
+    for table, expected in WRITERS.items():
+        assert found[table] == expected, table
+
+
+def test_a_school_writes_only_while_the_referral_is_in_its_hands(asked: Asked) -> None:
+    draft = asked.column(f"SELECT id FROM s2s.referral WHERE reference = '{DRAFT}'").pop()
+    on_draft = dict.fromkeys(DRAFT_PARTS, f"WHERE referral_id = {draft}")
+    found = writers(asked, on_draft | {"referral": f"WHERE id = {draft}"})
+    assert found.pop("referral") == (DRAFT_WRITERS, DRAFT_WRITERS, set())
+    for table, who in found.items():
+        assert who == (DRAFT_WRITERS,) * 3, table
+
+
+def test_every_table_has_row_level_security(connection: Connection) -> None:
+    bare = connection.scalars(
+        text(
+            "SELECT relname FROM pg_class WHERE relnamespace = 's2s'::regnamespace"
+            " AND relkind = 'r' AND NOT relrowsecurity"
+        )
+    ).all()
+    assert {name for name in bare if not name.startswith("procrastinate_")} == {"alembic_version"}
+
+
+def test_without_any_one_policy_something_here_differs(asked: Asked) -> None:
+    """The control of the tests above: each policy is load-bearing."""
+    draft = asked.column(f"SELECT id FROM s2s.referral WHERE reference = '{DRAFT}'").pop()
+    tried = tried_on(asked)
+    on_draft = dict.fromkeys(DRAFT_PARTS, f"WHERE referral_id = {draft}")
+    policies = asked.connection.execute(
+        text("SELECT policyname, tablename, cmd FROM pg_policies WHERE schemaname = 's2s'")
+    ).all()
+    assert len(policies) > 50
+    whole = expected_reads()
+    idle = []
+    for policy, table, command in policies:
+        savepoint = asked.connection.begin_nested()
+        asked.connection.execute(text(f"DROP POLICY {policy} ON s2s.{table}"))
+        some = {table: tried[table]} if table in tried else {}
+        same = command == "SELECT" or writers(asked, some) == {name: WRITERS[name] for name in some}
+        if same and table in DRAFT_PARTS:
+            same = writers(asked, {table: on_draft[table]}) == {table: (DRAFT_WRITERS,) * 3}
+        if same and command in {"SELECT", "ALL"}:
+            same = readers(asked) == whole
+        savepoint.rollback()
+        if same:
+            idle.append(policy)
+    assert idle == []

@@ -1,0 +1,174 @@
+"""Rows put straight into the tables, for tests of the database's own guards and for benchmarks."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from s2s_portal import clock
+from s2s_portal.models.practitioner import Allocation, Practitioner
+from s2s_portal.models.referral import (
+    Action,
+    Agreement,
+    Kind,
+    Need,
+    OutcomeWanted,
+    Referral,
+    ReferralEvent,
+    Status,
+    StrategyTried,
+    Subject,
+)
+from s2s_portal.models.terms import ServiceTerms
+from s2s_portal.models.visit import (
+    Acknowledgement,
+    Addendum,
+    Recommendation,
+    RecordDocument,
+    Visit,
+    VisitKind,
+    VisitRecord,
+)
+from tests.world import SCHOOL
+
+RECEIVED = date(2019, 5, 14)
+
+
+def referral(
+    session: Session, reference: str, *, urn: int = SCHOOL, status: Status = Status.SUBMITTED
+) -> Referral:
+    """A whole referral in one state, about an invented pupil."""
+    sent = status is not Status.DRAFT
+    terms = session.scalars(
+        select(ServiceTerms).where(ServiceTerms.during.contains(RECEIVED))
+    ).one()
+    row = Referral(
+        reference=reference,
+        urn=urn,
+        status=status,
+        kind=Kind.PUPIL,
+        created_by_id="senco",
+        created_by_name="Sam O'Brien-Łukasz",
+        contact_name="Sam O'Brien-Łukasz",
+        contact_role="SENCO",
+        contact_email="senco@school.example",
+        reason="=1+1 is <b>hard</b>",
+        support=["ADV"],
+        school_name="Little Snoring Invented Primary" if sent else "",
+        submitted_at=clock.from_local(RECEIVED, 12) if sent else None,
+        submit_token=reference if sent else None,
+        received_on=RECEIVED if sent else None,
+        terms_id=terms.id if sent else None,
+        fee_pence=10_000 if sent else None,
+        fee_verdict="£100: mainstream school, received 14 May 2019, MI Sheet 44/19" if sent else "",
+    )
+    session.add(row)
+    session.flush()
+    session.add_all(
+        [
+            Subject(
+                referral_id=row.id,
+                surname=f"Canary{reference[-4:]}",
+                forenames="Zosia",
+                date_of_birth=date(2010, 9, 2),
+                year_group="4",
+                sen_provision="K",
+            ),
+            Agreement(referral_id=row.id, agreed=True, given_by="A Parent", how="SIGNED"),
+            Need(referral_id=row.id, code="SEMH", rank=1),
+            StrategyTried(
+                referral_id=row.id,
+                position=1,
+                what="Now and next board",
+                started_on=date(2019, 1, 7),
+                ended_on=date(2019, 2, 15),
+                result="Some help",
+            ),
+            OutcomeWanted(referral_id=row.id, position=1, text="Stays in class all morning"),
+            ReferralEvent(
+                referral_id=row.id,
+                action=Action.STARTED,
+                by_id="senco",
+                by_name="Sam O'Brien-Łukasz",
+            ),
+        ]
+    )
+    session.flush()
+    return row
+
+
+def allocation(session: Session, row: Referral, key: str, *, ended: bool = False) -> Allocation:
+    """`row` allocated to the practitioner whose account is `key`."""
+    practitioner = session.scalars(select(Practitioner).where(Practitioner.account_id == key)).one()
+    made = Allocation(
+        referral_id=row.id,
+        practitioner_id=practitioner.id,
+        practitioner_name=practitioner.name,
+        provider_urn=practitioner.provider_urn,
+        provider_name="Fen View Complex Needs School",
+        reason="Nearest with a place",
+        by_id="officer",
+        by_name="Ola Officer",
+        ended_at=clock.now() if ended else None,
+    )
+    session.add(made)
+    session.flush()
+    return made
+
+
+def visit(
+    session: Session, row: Referral, made: Allocation, number: int, *, issued: bool
+) -> VisitRecord:
+    """Visit `number` of a referral with its record, issued (with all that follows) or a draft."""
+    starts = clock.from_local(RECEIVED + timedelta(days=10 * number), 10)
+    booked = Visit(
+        referral_id=row.id,
+        number=number,
+        allocation_id=made.id,
+        practitioner_id=made.practitioner_id,
+        kind=VisitKind.OBSERVATION,
+        starts_at=starts,
+        ends_at=starts + timedelta(hours=1),
+        booked_by_id="practitioner",
+        booked_by_name="Pat Practitioner",
+    )
+    session.add(booked)
+    session.flush()
+    record = VisitRecord(
+        referral_id=row.id,
+        visit_id=booked.id,
+        kind=VisitKind.OBSERVATION,
+        visited_on=RECEIVED + timedelta(days=10 * number),
+        started_at=time(10),
+        finished_at=time(11),
+        observed="Calm with the class teacher.",
+        author_id="practitioner",
+        author_name="Pat Practitioner",
+    )
+    session.add(record)
+    session.flush()
+    session.add(
+        Recommendation(
+            referral_id=row.id, record_id=record.id, position=1, strategy="Quiet start", owner="TA"
+        )
+    )
+    session.flush()
+    if issued:
+        _issue(session, row, record)
+    return record
+
+
+def _issue(session: Session, row: Referral, record: VisitRecord) -> None:
+    record.issued_at = datetime.now(clock.UTC)
+    session.flush()
+    done = {"referral_id": row.id, "record_id": record.id}
+    session.add_all(
+        [
+            Addendum(**done, number=1, text="One more thing", by_id="practitioner", by_name="Pat"),
+            Acknowledgement(**done, by_id="senco", by_name="Sam"),
+            RecordDocument(**done, addenda=0, sha256="0" * 64, content=b"%PDF-"),
+        ]
+    )
+    session.flush()
