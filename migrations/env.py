@@ -29,7 +29,13 @@ options: dict[str, Any] = {
 }
 
 if connection is None:
-    context.configure(dialect_name="postgresql", literal_binds=True, **options)
+    # "named": the default style would double every percent sign in the printed statements.
+    context.configure(
+        dialect_name="postgresql",
+        dialect_opts={"paramstyle": "named"},
+        literal_binds=True,
+        **options,
+    )
     with context.begin_transaction():
         context.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
         context.run_migrations()

@@ -417,6 +417,22 @@ def upgrade() -> None:
         sa.Column("fee_pence", sa.Integer(), nullable=True),
         sa.Column("fee_verdict", sa.Text(), server_default="", nullable=False),
         sa.Column(
+            "decline_reason",
+            sa.Enum(
+                "DECLINE_CRITERIA",
+                "DECLINE_CAPACITY",
+                "REDIRECT",
+                "DUPLICATE",
+                "WITHDRAWN",
+                name="decline_reason",
+                native_enum=False,
+                create_constraint=True,
+                length=40,
+                schema="s2s",
+            ),
+            nullable=True,
+        ),
+        sa.Column(
             "closure",
             sa.Enum(
                 "OUTCOMES_MET",
@@ -456,6 +472,9 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_referral_school", "referral", ["urn", "created_at", "id"], unique=False, schema="s2s"
+    )
+    op.create_index(
+        "ix_referral_submitted", "referral", ["submitted_at", "id"], unique=False, schema="s2s"
     )
     op.create_index(
         "ix_referral_worklist",
@@ -946,6 +965,7 @@ def downgrade() -> None:
     op.drop_index("ix_allocation_practitioner", table_name="allocation", schema="s2s")
     op.drop_table("allocation", schema="s2s")
     op.drop_table("agreement", schema="s2s")
+    op.drop_index("ix_referral_submitted", table_name="referral", schema="s2s")
     op.drop_index("ix_referral_worklist", table_name="referral", schema="s2s")
     op.drop_index("ix_referral_school", table_name="referral", schema="s2s")
     op.drop_table("referral", schema="s2s")

@@ -115,4 +115,29 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Nothing to take back: the revision below drops the tables."""
+    """Empty every table: whatever is there stands on these rows, and the tables go next."""
+    op.execute(
+        sa.text(
+            r"""
+            DO $$
+            DECLARE thing record;
+            BEGIN
+                FOR thing IN SELECT c.oid::regclass AS name FROM pg_class c
+                    WHERE c.relnamespace = 's2s'::regnamespace AND c.relkind = 'r'
+                      AND c.relname <> 'alembic_version'
+                      AND c.relname NOT LIKE 'procrastinate\_%'
+                LOOP
+                    EXECUTE format('ALTER TABLE %s DISABLE TRIGGER USER', thing.name);
+                END LOOP;
+                TRUNCATE s2s.service_terms, s2s.need_type, s2s.ledger_head, s2s.account CASCADE;
+                FOR thing IN SELECT c.oid::regclass AS name FROM pg_class c
+                    WHERE c.relnamespace = 's2s'::regnamespace AND c.relkind = 'r'
+                      AND c.relname <> 'alembic_version'
+                      AND c.relname NOT LIKE 'procrastinate\_%'
+                LOOP
+                    EXECUTE format('ALTER TABLE %s ENABLE TRIGGER USER', thing.name);
+                END LOOP;
+            END $$
+            """.replace(":", r"\:")
+        )
+    )
