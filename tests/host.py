@@ -39,8 +39,8 @@ def make_host(database_url: str, actors: dict[str, Actor], **config: Any) -> Fla
         MAIL_DEFAULT_SENDER="s2s@council.example",
         MAIL_SUPPRESS_SEND=True,
         SERVER_NAME="portal.example",
-        **config,
     )
+    app.config.update(config)
     db = SQLAlchemy()
     db.init_app(app)
     login = LoginManager(app)
