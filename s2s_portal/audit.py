@@ -36,9 +36,7 @@ def _row(actor: Actor, action: str, entity: str, key: str, outcome: int) -> dict
 def wrote(work: UnitOfWork, action: str, entity: str, key: str | int) -> None:
     """Record that the acting person did `action` (a verb in the past) to `entity` `key`."""
     work.flush()
-    work.session.execute(
-        ADD, [_row(current_actor(), action, entity, str(key), 0)]
-    )
+    work.session.execute(ADD, [_row(current_actor(), action, entity, str(key), 0)])
     work.audited = True
 
 

@@ -113,9 +113,7 @@ def routes() -> None:
 @plainly
 def worker(once: bool) -> None:
     """Send mail and do the regular checks, until stopped."""
-    jobs = state().jobs
-    with jobs.open():
-        jobs.run_worker(wait=not once, install_signal_handlers=True, concurrency=1)
+    state().jobs.run_worker(wait=not once, listen_notify=not once, delete_jobs="successful")
 
 
 @commands.command("seed")

@@ -14,7 +14,13 @@ from typing import Any
 from flask.globals import app_ctx
 from sqlalchemy import Connection, Engine, MetaData, event, text
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import DeclarativeBase, Session, SessionTransaction, scoped_session, sessionmaker
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Session,
+    SessionTransaction,
+    scoped_session,
+    sessionmaker,
+)
 
 from s2s_portal.errors import AlreadyAllocated, AlreadyDecided, S2SError, Stale
 from s2s_portal.identity import current_actor

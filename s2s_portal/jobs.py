@@ -39,9 +39,7 @@ class PatientRetry(procrastinate.BaseRetryStrategy):
 def build(app: Flask, engine: Engine) -> procrastinate.App:
     """The queue of one mounted app. Nothing connects until a job is deferred or a worker starts."""
     _, connect = engine.dialect.create_connect_args(engine.url)
-    connector = procrastinate.PsycopgConnector(
-        kwargs={**connect, "options": "-c search_path=s2s"}
-    )
+    connector = procrastinate.PsycopgConnector(kwargs={**connect, "options": "-c search_path=s2s"})
     jobs = procrastinate.App(connector=connector)
 
     @jobs.task(name=SEND_MAIL, retry=PatientRetry(), queue="mail")
@@ -53,11 +51,11 @@ def build(app: Flask, engine: Engine) -> procrastinate.App:
 
     @jobs.periodic(cron="17 * * * *")
     @jobs.task(name=VERIFY_LEDGER, queue="upkeep", queueing_lock=VERIFY_LEDGER)
-    def verify_ledger(timestamp: int) -> None:
-        from s2s_portal.services import ledger
+    def verify_ledger(timestamp: int) -> None:  # noqa: ARG001  (every periodic task is given it)
+        from s2s_portal.services import verification
 
         with app.app_context(), acting_as(SYSTEM):
-            ledger.verify_and_note()
+            verification.verify_and_note()
 
     return jobs
 

@@ -1,7 +1,7 @@
 """Mounting the service in a host's Flask app: the only module that knows the app.
 
-It never makes a LoginManager, a Mail or an SQLAlchemy of its own: it finds the host's, and where one
-is missing it refuses with the line to add.
+It never makes a LoginManager, a Mail or an SQLAlchemy of its own: it finds the host's, and where
+one is missing it refuses with the line to add.
 """
 
 from __future__ import annotations

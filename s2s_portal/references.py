@@ -16,7 +16,7 @@ PATTERN = re.compile(rf"S2S-\d{{2}}-[{ALPHABET}]{{{LENGTH}}}")
 
 
 def new(day: date) -> str:
-    """A fresh random reference for a referral begun on `day`; whoever stores it checks for a clash."""
+    """A random reference for a referral begun on `day`; whoever stores it minds a clash."""
     return f"S2S-{day:%y}-" + "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
 
 

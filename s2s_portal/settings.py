@@ -32,9 +32,11 @@ SETTINGS: tuple[Setting, ...] = (
         "S2S_BASE_TEMPLATE",
         "s2s/base.html",
         str,
-        "The host's page template that `s2s/layout.html` extends; the default is our own plain one.",
+        "The host's template that `s2s/layout.html` extends; the default is our own plain one.",
     ),
-    Setting("S2S_SERVICE_NAME", "School to School Support", str, "The name at the top of our pages."),
+    Setting(
+        "S2S_SERVICE_NAME", "School to School Support", str, "The name at the top of our pages."
+    ),
     Setting("S2S_COUNCIL_NAME", "Norfolk County Council", str, "Who runs the service."),
     Setting(
         "S2S_CONTACT",
@@ -65,6 +67,12 @@ SETTINGS: tuple[Setting, ...] = (
         None,
         str,
         "From whom our mail comes; empty means the host's MAIL_DEFAULT_SENDER.",
+    ),
+    Setting(
+        "S2S_OFFICER_MAILBOX",
+        None,
+        str,
+        "A shared mailbox that is told of each referral to decide or to close; empty means none.",
     ),
     Setting(
         "S2S_EXTERNAL_URL",

@@ -136,14 +136,14 @@ class Client:
 
     def fetch(self, method: str, path: str, *, status: int = 200, **kwargs: Any) -> Page:
         """Fetch a path with a method."""
-        page = Page(self._open(path, method=method, **kwargs))
+        page = Page(self.open(path, method=method, **kwargs))
         response = page.response
         assert page.status == status, f"{method} {path}: {page.status}\n{page.words[:2000]}"
         if response.mimetype == "text/html" and page.status not in {301, 302, 303, 308}:
             lint(page)
         return page
 
-    def _open(self, path: str, **kwargs: Any) -> TestResponse:
+    def open(self, path: str, **kwargs: Any) -> TestResponse:
         """Make the request as a server would: outside the app context and actor of the test.
 
         Flask would otherwise reuse the test's app context, and with it `g` and the session.

@@ -1,4 +1,4 @@
-"""Who did or looked at what: one row for each write and each read of pupil data, only ever added."""
+"""Who did or looked at what: a row for each write and each read of pupil data, only ever added."""
 
 from __future__ import annotations
 

@@ -64,14 +64,14 @@ class Establishment(Base):
 
     @property
     def dfe_number(self) -> str:
-        """The DfE number as written: `926/7010`, or the authority alone when the register has none."""
+        """The DfE number as written, `926/7010`; the authority alone when there is no number."""
         if self.establishment_number is None:
             return f"{self.local_authority}"
         return f"{self.local_authority}/{self.establishment_number:04d}"
 
     @property
     def is_maintained(self) -> bool:
-        """Whether the council maintains it: then the fee is an internal charge (MI Sheet 108/05)."""
+        """Whether the council maintains it: its fee is an internal charge (MI Sheet 108/05)."""
         return self.type_code in MAINTAINED_TYPES
 
     @property
@@ -81,7 +81,7 @@ class Establishment(Base):
 
     @property
     def is_provider(self) -> bool:
-        """Whether it is a Complex Needs School (a state special school), which lends practitioners."""
+        """Whether it is a Complex Needs School (a state special school): it lends practitioners."""
         return self.type_code in COMPLEX_NEEDS_TYPES and self.status_code != PROPOSED
 
     @property
@@ -119,7 +119,7 @@ class Establishment(Base):
         return None
 
     def miles_to(self, other: Establishment) -> float | None:
-        """Straight-line miles to `other`, or None when the register has no place for one of them."""
+        """Straight-line miles to `other`, or None when one of them has no place on the map."""
         if None in (self.easting, self.northing, other.easting, other.northing):
             return None
         east = (self.easting or 0) - (other.easting or 0)
@@ -141,5 +141,3 @@ class ImportRun(Done, Base):
     closed: Mapped[int]
     unchanged: Mapped[int]
     skipped: Mapped[int]
-
-

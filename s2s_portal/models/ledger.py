@@ -132,7 +132,7 @@ class LedgerEntry(Base):
 
 
 class Posting(Base):
-    """One line of an entry, in pence: debit positive, credit negative; an entry's lines sum to 0."""
+    """One line of an entry, in pence: debit positive, credit negative; the lines sum to 0."""
 
     __tablename__ = "posting"
     __table_args__ = (

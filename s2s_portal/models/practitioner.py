@@ -49,6 +49,7 @@ class Allocation(Done, Base):
         Index(
             "uq_allocation_open", "referral_id", unique=True, postgresql_where="ended_at IS NULL"
         ),
+        Index("ix_allocation_referral", "referral_id"),
         Index("ix_allocation_practitioner", "practitioner_id", "ended_at"),
         CheckConstraint("reason <> ''", name="reason"),
     )

@@ -105,6 +105,16 @@ class Closure(StrEnum):
     NO_ENGAGEMENT = "NO_ENGAGEMENT"
 
 
+class DeclineReason(StrEnum):
+    """Why a referral was declined (domain.md 2.3)."""
+
+    CRITERIA = "DECLINE_CRITERIA"
+    CAPACITY = "DECLINE_CAPACITY"
+    REDIRECT = "REDIRECT"
+    DUPLICATE = "DUPLICATE"
+    WITHDRAWN = "WITHDRAWN"
+
+
 class Referral(Base):
     """One request for support. Nothing in this row is about a child: that is in `Subject`."""
 
@@ -113,6 +123,7 @@ class Referral(Base):
         UniqueConstraint("reference"),
         UniqueConstraint("submit_token", name="uq_referral_submit_token"),
         Index("ix_referral_worklist", "status", "submitted_at", "id"),
+        Index("ix_referral_submitted", "submitted_at", "id"),
         Index("ix_referral_school", "urn", "created_at", "id"),
         CheckConstraint(
             "(status = 'draft') = (submitted_at IS NULL)", name="submitted_when_not_draft"
@@ -163,6 +174,9 @@ class Referral(Base):
     fee_pence: Mapped[int | None] = mapped_column(Integer)
     fee_verdict: Mapped[words]
 
+    decline_reason: Mapped[DeclineReason | None] = mapped_column(
+        choice(DeclineReason, "decline_reason")
+    )
     closure: Mapped[Closure | None] = mapped_column(choice(Closure, "closure"))
 
     subject: Mapped[Subject | None] = relationship(

@@ -22,7 +22,7 @@ from s2s_portal.database import UnitOfWork, session, unit_of_work
 from s2s_portal.errors import NotFound, Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.establishment import CLOSED, Establishment, ImportRun
-from s2s_portal.services.register_columns import NEEDED, BadRow, read_row
+from s2s_portal.services.register_columns import BadRow, Columns
 
 TABLE = Establishment.__table__
 BATCH = 5_000  # rows sent to the database at a time
@@ -84,19 +84,16 @@ def import_file(path: Path, progress: Callable[[int], Any] = lambda _rows: None)
 
 
 def _read(content: bytes, report: ImportReport) -> list[dict[str, Any]]:
-    reader = csv.DictReader(io.StringIO(_text(content), newline=""), strict=True)
-    missing = [name for name in NEEDED if name not in (reader.fieldnames or [])]
-    if missing:
-        raise Refused(
-            "This is not the register of establishments (GIAS edubasealldata):"
-            f" it has no column {missing[0]!r}. Nothing was changed."
-        )
+    reader = csv.reader(io.StringIO(_text(content), newline=""), strict=True)
     found: dict[int, dict[str, Any]] = {}
     try:
-        for row in reader:
+        columns = Columns(next(reader, []))
+        for cells in reader:
+            if not cells:
+                continue
             report.read += 1
             try:
-                fields = read_row(row)
+                fields = columns.read(cells)
             except BadRow as error:
                 report.skipped.append(f"line {reader.line_num}: {error}")
                 continue

@@ -1,10 +1,12 @@
-"""One row of the register file, read by column name into the columns of `Establishment`."""
+"""Rows of the register file, read by column name into the columns of `Establishment`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
+
+from s2s_portal.errors import Refused
 
 # Without these a file is not the register at all; every other column may be absent.
 NEEDED = (
@@ -15,54 +17,31 @@ NEEDED = (
     "EstablishmentStatus (code)",
 )
 FILLER_DATE = date(1900, 1, 1)  # the register's "not known"
-LARGEST = {"smallint": 32_767, "integer": 2_147_483_647}
+SMALLINT, INTEGER = 32_767, 2_147_483_647  # the largest number of a column
+
+Reader = Callable[[str, str], Any]
 
 
 class BadRow(Exception):
     """A row that cannot be taken in, and why."""
 
 
-def read_row(row: Mapping[str | None, Any]) -> dict[str, Any]:
-    """The columns of `Establishment` from one row of the file. Raises BadRow."""
-    if None in row:
-        raise BadRow("it has more cells than the header")
-    fields = {column: read(row, name) for column, (name, read) in COLUMNS.items()}
-    for column, name in (
-        ("urn", "URN"),
-        ("local_authority", "LA (code)"),
-        ("type_code", "TypeOfEstablishment (code)"),
-        ("status_code", "EstablishmentStatus (code)"),
-    ):
-        if fields[column] is None:
-            raise BadRow(f"{name} is empty")
-    if not fields["name"]:
-        raise BadRow("EstablishmentName is empty")
-    fields["phase_code"] = fields["phase_code"] or 0
-    return fields
+def _words(text: str, _name: str) -> str:
+    return text
 
 
-def _cell(row: Mapping[str | None, Any], name: str) -> str:
-    return " ".join((row.get(name) or "").replace("\x00", "").split())
-
-
-def _words(row: Mapping[str | None, Any], name: str) -> str:
-    return _cell(row, name)
-
-
-def _number(size: str) -> Callable[[Mapping[str | None, Any], str], int | None]:
-    def read(row: Mapping[str | None, Any], name: str) -> int | None:
-        text = _cell(row, name)
+def _number(largest: int) -> Reader:
+    def read(text: str, name: str) -> int | None:
         if not text:
             return None
-        if not (text.isascii() and text.isdigit()) or int(text) > LARGEST[size]:
+        if not (text.isascii() and text.isdigit()) or int(text) > largest:
             raise BadRow(f"{name} is {text!r}, not a whole number")
         return int(text)
 
     return read
 
 
-def _date(row: Mapping[str | None, Any], name: str) -> date | None:
-    text = _cell(row, name)
+def _date(text: str, name: str) -> date | None:
     if not text:
         return None
     try:
@@ -72,9 +51,10 @@ def _date(row: Mapping[str | None, Any], name: str) -> date | None:
     return None if day == FILLER_DATE else day
 
 
-_small, _whole = _number("smallint"), _number("integer")
+_small, _whole = _number(SMALLINT), _number(INTEGER)
 
-COLUMNS: dict[str, tuple[str, Callable[[Mapping[str | None, Any], str], Any]]] = {
+# Column of ours -> name in the file, and how its text is read.
+COLUMNS: dict[str, tuple[str, Reader]] = {
     "urn": ("URN", _whole),
     "local_authority": ("LA (code)", _small),
     "establishment_number": ("EstablishmentNumber", _small),
@@ -98,3 +78,33 @@ COLUMNS: dict[str, tuple[str, Callable[[Mapping[str | None, Any], str], Any]]] =
     "easting": ("Easting", _whole),
     "northing": ("Northing", _whole),
 }
+
+
+class Columns:
+    """Where each column stands in one file. Raises Refused when the file is not the register."""
+
+    def __init__(self, header: list[str]) -> None:
+        missing = [name for name in NEEDED if name not in header]
+        if missing:
+            raise Refused(
+                "This is not the register of establishments (GIAS edubasealldata):"
+                f" it has no column {missing[0]!r}. Nothing was changed."
+            )
+        self.width = len(header)
+        self.places = [
+            (column, name, read, header.index(name) if name in header else None)
+            for column, (name, read) in COLUMNS.items()
+        ]
+
+    def read(self, cells: list[str]) -> dict[str, Any]:
+        """The columns of `Establishment` from one row of the file. Raises BadRow."""
+        if len(cells) > self.width:
+            raise BadRow("it has more cells than the header")
+        fields: dict[str, Any] = {}
+        for column, name, read, place in self.places:
+            text = cells[place] if place is not None and place < len(cells) else ""
+            fields[column] = read(" ".join(text.replace("\x00", "").split()), name)
+            if name in NEEDED and fields[column] in (None, ""):
+                raise BadRow(f"{name} is empty")
+        fields["phase_code"] = fields["phase_code"] or 0
+        return fields

@@ -1,0 +1,13 @@
+"""The form with which an officer chooses a practitioner."""
+
+from __future__ import annotations
+
+from s2s_portal.blueprints.forms import Needed, Paragraphs
+from s2s_portal.blueprints.triage.forms import DecidingForm, PickOne
+
+
+class AllocateForm(DecidingForm):
+    """Who takes the referral, and why. `practitioner` holds the id as text."""
+
+    practitioner = PickOne("Who should take this referral?", "Choose a practitioner", choices=[])
+    reason = Paragraphs("Why this practitioner?", [Needed("Enter why you chose this practitioner")])

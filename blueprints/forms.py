@@ -1,0 +1,108 @@
+"""Form parts that every journey shares: GOV.UK widgets, tidy text, dates in three boxes."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from flask_wtf import FlaskForm
+from govuk_frontend_wtf.wtforms_widgets import GovDateInput, GovTextArea, GovTextInput
+from wtforms import Field, HiddenField, StringField, TextAreaField
+from wtforms.validators import Length, StopValidation
+
+LONGEST = 10_000  # characters of one answer in free text
+
+
+class S2SForm(FlaskForm):
+    """Base of our forms. Every form carries its own token, whatever the host protects."""
+
+    out_of_order = False
+
+
+class ButtonForm(S2SForm):
+    """A form that is only a button: its token is all it carries."""
+
+
+def tidy(value: Any) -> Any:
+    """Text without surrounding space or control characters that a database refuses (W25)."""
+    if not isinstance(value, str):
+        return value
+    return value.replace("\x00", "").replace("\r\n", "\n").strip()
+
+
+class Line(StringField):
+    """One line of text, tidied, at most 200 characters."""
+
+    widget = GovTextInput()
+
+    def __init__(self, label: str, validators: Any = (), *, longest: int = 200, **kwargs: Any):
+        checks = [
+            *validators,
+            Length(max=longest, message=f"{label} must be {longest} characters or fewer"),
+        ]
+        super().__init__(label, checks, filters=(tidy,), **kwargs)
+
+
+class Paragraphs(TextAreaField):
+    """Free text in paragraphs, tidied, at most 10,000 characters."""
+
+    widget = GovTextArea()
+
+    def __init__(self, label: str, validators: Any = (), **kwargs: Any):
+        checks = [
+            *validators,
+            Length(max=LONGEST, message=f"{label} must be {LONGEST:,} characters or fewer"),
+        ]
+        super().__init__(label, checks, filters=(tidy,), **kwargs)
+
+
+class Needed:
+    """Refuse an empty answer with a message that says what to do."""
+
+    field_flags: dict[str, Any] = {}
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+    def __call__(self, _form: Any, field: Field) -> None:
+        if field.data in (None, "", [], ()) and not getattr(field, "raw_text", ""):
+            raise StopValidation(self.message)
+
+
+class DayField(Field):
+    """A date in three boxes of one name (day, month, year); what was typed comes back.
+
+    `data` is a `date`, or None when the boxes are empty or hold no real date; `raw_text` is what
+    was typed, so that `Needed` can tell empty from wrong.
+    """
+
+    widget = GovDateInput()
+    raw_text = ""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read `[day, month, year]`, or one value `YYYY-MM-DD` as a script may send it."""
+        parts = [value.strip()[:10] for value in valuelist[:3]]
+        if len(parts) == 1 and parts[0].count("-") == 2:
+            parts = parts[0].split("-")[::-1]
+        self.raw_data = [*parts, "", "", ""][:3]
+        self.raw_text = " ".join(part for part in self.raw_data if part)
+        self.data = None
+        if self.raw_text:
+            self.data = self._read(self.raw_data)
+
+    def _read(self, parts: list[str]) -> date:
+        try:
+            day, month, year = (int(part) for part in parts)
+            if not 1900 <= year <= 2200:
+                raise ValueError
+            return date(year, month, day)
+        except ValueError as error:
+            message = f"{self.label.text} must be a real date, for example 27 3 2019"
+            raise ValueError(message) from error
+
+    def _value(self) -> str:
+        return ""
+
+
+class Seen(HiddenField):
+    """Which state of the thing the page was drawn from: tells a stale form from a fresh one."""

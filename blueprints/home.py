@@ -1,0 +1,34 @@
+"""The front page of the service for whoever is signed on, and the two health pages."""
+
+from __future__ import annotations
+
+from flask import Blueprint, jsonify
+from flask.typing import ResponseReturnValue
+from s2s_portal.blueprints.pages import page
+
+from s2s_portal.access import allow, anyone, public
+from s2s_portal.services import front_page, health
+
+bp = Blueprint("home", __name__)
+
+
+@bp.get("/")
+@allow(anyone)
+def index() -> ResponseReturnValue:
+    """What this person can do here, and how much of it waits for them."""
+    return page("s2s/home.html", tiles=front_page.tiles())
+
+
+@bp.get("/health/live")
+@allow(public)
+def live() -> ResponseReturnValue:
+    """The process answers."""
+    return jsonify(status="ok")
+
+
+@bp.get("/health/ready")
+@allow(public)
+def ready() -> ResponseReturnValue:
+    """Whether each part the service needs is there; 503 when one is not."""
+    report = health.ready()
+    return jsonify(report), 200 if report["status"] == "ok" else 503

@@ -1,0 +1,198 @@
+"""Fields of the referral form: choices in GOV.UK markup with messages that say what to do, rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from flask import request
+from flask_wtf import FlaskForm
+from govuk_frontend_wtf.wtforms_widgets import (
+    GovCheckboxesInput,
+    GovCheckboxInput,
+    GovRadioInput,
+    GovSelect,
+    GovTextInput,
+)
+from wtforms import (
+    BooleanField,
+    Field,
+    FieldList,
+    IntegerField,
+    RadioField,
+    SelectField,
+    SelectMultipleField,
+)
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import StopValidation
+
+from s2s_portal import clock
+from s2s_portal.blueprints.forms import S2SForm, Seen
+
+LEGEND = "govuk-fieldset__legend--s"
+
+
+class JourneyForm(S2SForm):
+    """A form that reads what a browser's form sends: neither files nor JSON are answers here."""
+
+    class Meta(FlaskForm.Meta):
+        def wrap_formdata(self, form: Any, formdata: Any) -> Any:
+            """The posted fields and no others; Flask-WTF would let files and JSON in as well."""
+            return request.form if request.method == "POST" else None
+
+
+class SectionForm(JourneyForm):
+    """A form for one section: its answers, and the state of the section it was drawn from."""
+
+    seen = Seen()
+
+    def adjust(self) -> bool:
+        """Do what a button other than "Save" asks, if one was pressed; whether it was."""
+        return False
+
+    def given(self) -> dict[str, Any]:
+        """The answers, by the names that the `save_` function of the section takes."""
+        return {
+            name: field.data
+            for name, field in self._fields.items()
+            if name not in {"seen", "csrf_token"}
+        }
+
+
+class _Legend:
+    """The legend in bold, and no empty hint: what the two group widgets below share."""
+
+    def map_gov_params(self, field: Any, **kwargs: Any) -> dict[str, Any]:
+        params: dict[str, Any] = super().map_gov_params(field, **kwargs)  # type: ignore[misc]
+        params["fieldset"] = {"legend": {"text": field.label.text, "classes": LEGEND}}
+        if not field.description:
+            params.pop("hint", None)
+        return params
+
+
+class _Radios(_Legend, GovRadioInput):
+    pass
+
+
+class _Checkboxes(_Legend, GovCheckboxesInput):
+    pass
+
+
+class _Tick(GovCheckboxInput):
+    def map_gov_params(self, field: Any, **kwargs: Any) -> dict[str, Any]:
+        params: dict[str, Any] = super().map_gov_params(field, **kwargs)
+        if not field.description:
+            params.pop("hint", None)
+        return params
+
+
+class OneOf(RadioField):
+    """One choice of several; `message` is said when none, or none of these, is chosen."""
+
+    widget = _Radios()
+
+    def __init__(self, label: str, *, message: str, choices: Any = (), **kwargs: Any) -> None:
+        self.message = message
+        super().__init__(label, choices=choices, validate_choice=False, **kwargs)
+
+    def pre_validate(self, form: Any) -> None:
+        """Refuse no choice, two choices, and one that was not offered."""
+        offered = {choice.value for choice in self.iter_choices()}
+        if self.data not in offered or len(self.raw_data or ()) > 1:
+            raise StopValidation(self.message)
+
+
+class OneOfList(SelectField):
+    """One choice from a list that drops down; the first line of it chooses nothing."""
+
+    widget = GovSelect()
+
+    def __init__(self, label: str, *, message: str, choices: Any = (), **kwargs: Any) -> None:
+        self.message = message
+        offered = [SelectChoice("", "Choose one"), *choices]
+        super().__init__(label, choices=offered, validate_choice=False, **kwargs)
+
+    def pre_validate(self, form: Any) -> None:
+        """Refuse no choice and one that was not offered."""
+        if not self.data or self.data not in {choice.value for choice in self.iter_choices()}:
+            raise StopValidation(self.message)
+
+
+class AnyOf(SelectMultipleField):
+    """Any number of choices; `message` is said when one was not offered."""
+
+    widget = _Checkboxes()
+
+    def __init__(self, label: str, *, message: str, choices: Any = (), **kwargs: Any) -> None:
+        self.message = message
+        super().__init__(label, choices=choices, validate_choice=False, **kwargs)
+
+    def pre_validate(self, form: Any) -> None:
+        """Refuse what was not offered."""
+        if not {choice.value for choice in self.iter_choices()}.issuperset(self.data or ()):
+            raise StopValidation(self.message)
+
+
+class Tick(BooleanField):
+    """One box to tick."""
+
+    widget = _Tick()
+
+
+class Ticked:
+    """Refuse a box that is not ticked, with a message that says what to do."""
+
+    field_flags: dict[str, Any] = {}
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+    def __call__(self, _form: Any, field: Field) -> None:
+        if not field.data:
+            raise StopValidation(self.message)
+
+
+class WholeNumber(IntegerField):
+    """A whole number between `least` and `most`; what was typed comes back."""
+
+    widget = GovTextInput()
+
+    def __init__(self, label: str, *, least: int, most: int, message: str, **kwargs: Any) -> None:
+        self.least, self.most, self.message = least, most, message
+        super().__init__(label, invalid_value_message=message, **kwargs)
+
+    def pre_validate(self, form: Any) -> None:
+        """Refuse nothing, no number, and one out of bounds."""
+        if self.data is None or not self.least <= self.data <= self.most:
+            raise StopValidation(self.message)
+
+
+class Rows(FieldList):
+    """Rows that can be added to. Names with an index that is no plain number are not ours."""
+
+    def _extract_indices(self, prefix: str, formdata: Iterable[str]) -> Iterator[int]:
+        # WTForms takes "²" for a digit and then fails to read it; so does a number of 5,000 digits.
+        known = [str(index) for index in range(self.max_entries * 10)]
+        for name in formdata:
+            head, _, rest = name.partition("-")
+            if head == prefix and rest.split("-", 1)[0] in known:
+                yield int(rest.split("-", 1)[0])
+
+
+class NotFuture:
+    """Refuse a day that has not come yet; an empty or unreadable one is for others to refuse."""
+
+    field_flags: dict[str, Any] = {}
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+    def __call__(self, _form: Any, field: Field) -> None:
+        if isinstance(field.data, date) and field.data > clock.today():
+            raise StopValidation(self.message)
+
+
+def choices(labels: Mapping[Any, str]) -> list[SelectChoice]:
+    """Codes and labels as a field takes them."""
+    return [SelectChoice(str(code), label) for code, label in labels.items()]

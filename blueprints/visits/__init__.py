@@ -1,0 +1,1 @@
+"""The practitioner's journey, and the reading of visit records."""

@@ -1,0 +1,100 @@
+"""Giving an accepted referral to a practitioner, with the reason (F42)."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from s2s_portal import clock
+from s2s_portal.database import UnitOfWork
+from s2s_portal.errors import AlreadyAllocated, OutOfOrder, Refused
+from s2s_portal.identity import Actor
+from s2s_portal.models.practitioner import Allocation, Practitioner
+from s2s_portal.models.referral import Action, Referral, Status
+from s2s_portal.services import notices, referrals
+from s2s_portal.services.candidates import Candidate, ranked
+from s2s_portal.services.terms import written
+from s2s_portal.services.triage import check_seen, who
+from s2s_portal.services.visits import spoken
+
+
+def candidates(referral: Referral, need: str | None = None) -> list[Candidate]:
+    """The practitioners who could take `referral`, best first by the service's rule.
+
+    `need` is the census code of its primary need, for a caller who has it at hand.
+    """
+    return ranked(referral, need)
+
+
+def allocate(
+    work: UnitOfWork, reference: str, *, practitioner_id: int, reason: str, seen: int, by: Actor
+) -> Allocation:
+    """Give an accepted referral to a practitioner; tell the school, the practitioner, the leads.
+
+    Somebody whose cases are full may be chosen: `reason` says why. Raises AlreadyAllocated naming
+    to whom and by whom when it is with somebody, OutOfOrder when it is not accepted, Stale when it
+    changed since version `seen`, Refused for a practitioner who takes no referrals.
+    """
+    if not reason.strip():
+        raise Refused("Enter why you chose this practitioner", field="reason")
+    referral = referrals.get(reference, lock=True)
+    check_unallocated(referral)
+    check_seen(referral, seen)
+    practitioner = _available(work, practitioner_id)
+    allocation = Allocation(
+        referral_id=referral.id,
+        practitioner_id=practitioner.id,
+        practitioner_name=practitioner.name,
+        provider_urn=practitioner.provider_urn,
+        provider_name=practitioner.provider.name,
+        reason=reason,
+        at=clock.now(),
+        by_id=by.id,
+        by_name=by.name,
+    )
+    work.session.add(allocation)
+    referrals.record(
+        work,
+        referral,
+        Action.ALLOCATED,
+        by=by,
+        message=f"{practitioner.name} of {practitioner.provider.name} will support you.",
+        note=reason,
+    )
+    _tell(work, referral, allocation)
+    return allocation
+
+
+def check_unallocated(referral: Referral) -> None:
+    """Raise AlreadyAllocated or OutOfOrder unless the referral is accepted and with nobody yet."""
+    if referral.status is Status.ACCEPTED:
+        return
+    made = referrals.open_allocation(referral)
+    if referral.status is Status.ALLOCATED and made is not None:
+        raise AlreadyAllocated(
+            f"{who(made.by_id, made.by_name)} allocated this referral to {made.practitioner_name}"
+            f" of {made.provider_name} on {written(clock.local(made.at).date())} at"
+            f" {spoken(made.at)}. Nothing has been changed now."
+        )
+    raise OutOfOrder("Only a referral that has been accepted and is with nobody can be allocated.")
+
+
+def _available(work: UnitOfWork, practitioner_id: int) -> Practitioner:
+    found = work.session.scalars(
+        select(Practitioner)
+        .where(
+            Practitioner.id == practitioner_id, Practitioner.active, Practitioner.is_lead.is_(False)
+        )
+        .options(joinedload(Practitioner.provider))
+    ).one_or_none()
+    if found is None:
+        raise Refused("This practitioner no longer takes referrals", field="practitioner")
+    return found
+
+
+def _tell(work: UnitOfWork, referral: Referral, allocation: Allocation) -> None:
+    school = notices.link_to("s2s.referrals.show", reference=referral.reference)
+    notices.tell_school(work, "referral_allocated", referral, school)
+    case = notices.link_to("s2s.visits.show", reference=referral.reference)
+    notices.tell_practitioner(work, "allocated_to_you", allocation.practitioner_id, referral, case)
+    notices.tell_leads(work, "allocated_to_your_staff", allocation.provider_urn, referral, case)

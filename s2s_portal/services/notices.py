@@ -1,0 +1,137 @@
+"""Mail to people: decided in the transaction, sent after it, without a word about a child (F104).
+
+A notice carries the reference, the school's name where the reader knows it anyway, and a link that
+needs sign-on. Practitioners are named by id and found when the mail is sent, as the person who
+causes a notice may not read the practitioner's own row.
+"""
+
+from __future__ import annotations
+
+from email.utils import make_msgid
+
+from flask import current_app, render_template, request, url_for
+from flask_mail import Message
+from sqlalchemy import select
+
+from s2s_portal import jobs
+from s2s_portal.database import UnitOfWork, session
+from s2s_portal.models.practitioner import Practitioner
+from s2s_portal.models.referral import Referral
+from s2s_portal.state import setting, state
+
+SUBJECTS = {
+    "referral_submitted": "Referral {reference} has been received",
+    "referral_resubmitted": "Referral {reference} has been received again",
+    "referral_accepted": "Referral {reference} has been accepted",
+    "referral_declined": "Referral {reference}: a decision has been made",
+    "referral_returned": "Referral {reference} needs more information",
+    "referral_allocated": "Referral {reference} has a practitioner",
+    "allocated_to_you": "Referral {reference} has been allocated to you",
+    "allocated_to_your_staff": "Referral {reference} has been allocated to your school",
+    "visit_booked": "Referral {reference}: a visit has been booked",
+    "record_issued": "Referral {reference}: a visit record is ready to read",
+    "addendum_written": "Referral {reference}: a visit record has an addition",
+    "record_acknowledged": "Referral {reference}: the school has read your record",
+    "outcomes_recorded": "Referral {reference}: what was achieved has been recorded",
+    "referral_to_decide": "Referral {reference} is waiting for a decision",
+    "referral_to_close": "Referral {reference} is ready to close",
+    "referral_closed": "Referral {reference} has been closed",
+    "referral_reopened": "Referral {reference} has been reopened",
+}
+
+
+def link_to(endpoint: str, **values: str | int) -> str:
+    """The full address of one of our pages, as a reader of a mail needs it."""
+    path = url_for(endpoint, **values)
+    base = setting("S2S_EXTERNAL_URL") or (request.host_url if request else "")
+    return base.rstrip("/") + path
+
+
+def tell_address(
+    work: UnitOfWork, notice: str, address: str, referral: Referral, link: str
+) -> None:
+    """Send `notice` (a key of SUBJECTS) to a mail address once the transaction stands."""
+    if address:
+        _defer(work, notice, referral, link, address=address)
+
+
+def tell_school(work: UnitOfWork, notice: str, referral: Referral, link: str) -> None:
+    """Send `notice` to the contact that the school named in the referral."""
+    tell_address(work, notice, referral.contact_email, referral, link)
+
+
+def tell_officers(work: UnitOfWork, notice: str, referral: Referral) -> None:
+    """Send `notice` to the officers' shared mailbox, if the council has named one."""
+    link = link_to("s2s.triage.show", reference=referral.reference)
+    tell_address(work, notice, setting("S2S_OFFICER_MAILBOX") or "", referral, link)
+
+
+def tell_practitioner(
+    work: UnitOfWork, notice: str, practitioner_id: int, referral: Referral, link: str
+) -> None:
+    """Send `notice` to a practitioner, whose address is looked up when it is sent."""
+    _defer(work, notice, referral, link, practitioner_id=practitioner_id)
+
+
+def tell_leads(
+    work: UnitOfWork, notice: str, provider_urn: int, referral: Referral, link: str
+) -> None:
+    """Send `notice` to each lead of a Complex Needs School."""
+    _defer(work, notice, referral, link, provider_urn=provider_urn)
+
+
+def _defer(
+    work: UnitOfWork, notice: str, referral: Referral, link: str, **recipient: str | int
+) -> None:
+    if notice not in SUBJECTS:
+        raise KeyError(notice)
+    jobs.defer(
+        work.session,
+        jobs.SEND_MAIL,
+        notice=notice,
+        reference=referral.reference,
+        school=referral.school_name,
+        link=link,
+        message_id=make_msgid(domain="s2s.invalid"),
+        **recipient,
+    )
+
+
+def send(
+    notice: str,
+    reference: str,
+    school: str,
+    link: str,
+    message_id: str,
+    address: str = "",
+    practitioner_id: int | None = None,
+    provider_urn: int | None = None,
+) -> None:
+    """Render and send one notice by the host's Flask-Mail: what the worker runs.
+
+    The Message-ID is fixed when the job is made, so that a mail sent twice after a crash can be
+    recognised as one.
+    """
+    recipients = [address] if address else _addresses(practitioner_id, provider_urn)
+    if not recipients:
+        current_app.logger.warning("S2S: nobody to send %s about %s to", notice, reference)
+        return
+    message = Message(
+        subject=SUBJECTS[notice].format(reference=reference),
+        recipients=recipients,
+        body=render_template(
+            f"s2s/mail/{notice}.txt", reference=reference, school=school, link=link
+        ),
+        sender=setting("S2S_MAIL_SENDER"),
+    )
+    message.msgId = message_id
+    state().mail.send(message)
+
+
+def _addresses(practitioner_id: int | None, provider_urn: int | None) -> list[str]:
+    query = select(Practitioner.email).where(Practitioner.active)
+    if practitioner_id is not None:
+        query = query.where(Practitioner.id == practitioner_id)
+    else:
+        query = query.where(Practitioner.provider_urn == provider_urn, Practitioner.is_lead)
+    return list(session().scalars(query.order_by(Practitioner.id)))

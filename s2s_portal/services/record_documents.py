@@ -1,0 +1,86 @@
+"""The PDF of a visit record: made once for each state of it, and kept."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from s2s_portal.database import UnitOfWork
+from s2s_portal.documents.visit_record import (
+    AddendumLine,
+    RecommendationLine,
+    VisitRecordDocument,
+    render,
+)
+from s2s_portal.models.practitioner import Allocation
+from s2s_portal.models.referral import Referral, Subject
+from s2s_portal.models.visit import RecordDocument, VisitRecord
+from s2s_portal.services.labels import YEAR_GROUPS
+from s2s_portal.services.visits import KIND_NAMES
+
+
+def store(
+    work: UnitOfWork, record: VisitRecord, referral: Referral, allocation: Allocation
+) -> RecordDocument:
+    """Render the issued `record` with the addenda it has now, and keep the bytes.
+
+    `allocation` is the one the visit was made under. The record's parts must be loaded.
+    """
+    subject = work.session.get(Subject, referral.id)
+    content = render(_lines(record, referral, allocation, about(subject)))
+    kept = RecordDocument(
+        referral_id=referral.id,
+        record_id=record.id,
+        addenda=len(record.addenda),
+        sha256=sha256(content).hexdigest(),
+        content=content,
+    )
+    work.session.add(kept)
+    work.flush()
+    return kept
+
+
+def about(subject: Subject | None) -> str:
+    """Whom a record is about, as its reader knows them: `Robin, Year 3`, or the group's name."""
+    if subject is None:
+        return ""
+    if subject.group_name:
+        return subject.group_name
+    year = YEAR_GROUPS.get(subject.year_group, "")
+    return ", ".join(part for part in (subject.known_as or subject.forenames, year) if part)
+
+
+def _lines(
+    record: VisitRecord, referral: Referral, allocation: Allocation, subject: str
+) -> VisitRecordDocument:
+    if record.issued_at is None:
+        raise ValueError("only an issued record has a document")
+    read = record.acknowledgement
+    return VisitRecordDocument(
+        reference=referral.reference,
+        number=record.visit.number,
+        school_name=referral.school_name,
+        practitioner_name=allocation.practitioner_name,
+        provider_name=allocation.provider_name,
+        kind=KIND_NAMES[record.kind],
+        visited_on=record.visited_on,
+        started_at=record.started_at,
+        finished_at=record.finished_at,
+        people_met=record.people_met,
+        pupil_seen=record.pupil_seen,
+        observed=record.observed,
+        discussed=record.discussed,
+        recommendations=tuple(
+            RecommendationLine(row.position, row.strategy, row.owner, row.by_when)
+            for row in record.recommendations
+        ),
+        resources_given=record.resources_given,
+        next_visit=record.next_visit,
+        issued_at=record.issued_at,
+        issued_by=record.author_name,
+        about=subject,
+        addenda=tuple(
+            AddendumLine(row.number, row.text, row.by_name, row.at) for row in record.addenda
+        ),
+        acknowledged_by=read.by_name if read else None,
+        acknowledged_at=read.at if read else None,
+    )

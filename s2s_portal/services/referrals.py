@@ -1,0 +1,118 @@
+"""Finding a referral one may see, and writing down what happens to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload, selectinload
+
+from s2s_portal import access, audit, clock, references
+from s2s_portal.database import UnitOfWork, session
+from s2s_portal.errors import NotFound, OutOfOrder
+from s2s_portal.identity import Actor, current_actor
+from s2s_portal.models.practitioner import Allocation
+from s2s_portal.models.referral import (
+    STATUS_AFTER,
+    Action,
+    Referral,
+    ReferralEvent,
+    Status,
+)
+
+WHOLE = (
+    selectinload(Referral.subject),
+    selectinload(Referral.agreement),
+    selectinload(Referral.needs),
+    selectinload(Referral.strategies),
+    selectinload(Referral.outcomes),
+    selectinload(Referral.events),
+)
+
+
+def get(reference: str, *, whole: bool = False, lock: bool = False) -> Referral:
+    """The referral `reference`, with its establishment; `whole` loads every part and the history.
+
+    `whole` is a read of pupil data and is audited. `lock` holds the row until the transaction
+    ends. Raises NotFound when there is none *or* it is not the acting person's to see.
+    """
+    tidy = references.parse(reference)
+    if tidy is None:
+        raise NotFound()
+    query = (
+        select(Referral)
+        .where(Referral.reference == tidy)
+        .options(joinedload(Referral.establishment))
+    )
+    if whole:
+        query = query.options(*WHOLE, joinedload(Referral.terms))
+    if lock:
+        query = query.with_for_update(of=Referral).execution_options(populate_existing=True)
+    referral = session().scalars(query).one_or_none()
+    if referral is None:
+        raise NotFound()
+    access.check_may_see(current_actor(), referral, open_allocation(referral))
+    if whole:
+        audit.looked_at("referral", referral.reference)
+    return referral
+
+
+def open_allocation(referral: Referral) -> Allocation | None:
+    """The allocation of `referral` that has not ended, with its practitioner, or None.
+
+    None too for a reader who may not see practitioners' rows (a school): see `practitioner_name`.
+    """
+    return (
+        session()
+        .scalars(
+            select(Allocation)
+            .join(Allocation.practitioner)
+            .where(Allocation.referral_id == referral.id, Allocation.ended_at.is_(None))
+            .options(joinedload(Allocation.practitioner))
+        )
+        .one_or_none()
+    )
+
+
+def must_be(referral: Referral, allowed: Iterable[Status], error: OutOfOrder) -> None:
+    """Raise `error` unless the referral is in one of the `allowed` states."""
+    if referral.status not in set(allowed):
+        raise error
+
+
+def record(
+    work: UnitOfWork,
+    referral: Referral,
+    action: Action,
+    *,
+    by: Actor,
+    message: str = "",
+    note: str = "",
+) -> ReferralEvent:
+    """Write down that `action` happened, move the stored status on with it, and audit it.
+
+    `message` is for the school to read, `note` for the service alone.
+    """
+    event = ReferralEvent(
+        referral_id=referral.id,
+        action=action,
+        at=clock.now(),
+        by_id=by.id,
+        by_name=by.name,
+        message=message,
+        note=note,
+    )
+    if action in STATUS_AFTER and referral.status is not STATUS_AFTER[action]:
+        referral.status = STATUS_AFTER[action]
+    work.session.add(event)
+    audit.wrote(work, action.value.replace("_", " "), "referral", referral.reference)
+    return event
+
+
+def derived_status(events: Iterable[Any]) -> Status:
+    """The status that a history leads to: what the stored one must equal."""
+    status = Status.DRAFT
+    for event in events:
+        status = STATUS_AFTER.get(event.action, status)
+    return status

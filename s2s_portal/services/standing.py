@@ -1,0 +1,146 @@
+"""Where a referral stands, in plain words: whose turn it is, what happens next, what has happened.
+
+Shared by everybody who shows a status: the school, triage, visits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from s2s_portal.database import session
+from s2s_portal.models.practitioner import Allocation
+from s2s_portal.models.referral import Action, Referral, ReferralEvent, Status
+from s2s_portal.models.visit import Visit, VisitRecord
+
+PLAIN = {
+    Status.DRAFT: "With you: not sent yet",
+    Status.SUBMITTED: "With the council: waiting for a decision",
+    Status.RETURNED: "With you: the council needs more information",
+    Status.DECLINED: "Declined",
+    Status.ACCEPTED: "With the council: accepted, a practitioner is being found",
+    Status.ALLOCATED: "With the practitioner",
+    Status.CLOSED: "Closed",
+}
+
+NEXT_STEP = {
+    Status.DRAFT: "Complete the sections and send the referral.",
+    Status.SUBMITTED: "A SEND officer reads the referral and decides. We will email the contact"
+    " you named.",
+    Status.RETURNED: "Add what the council asked for and send the referral again.",
+    Status.DECLINED: "Nothing more happens with this referral, and nothing is charged for it.",
+    Status.ACCEPTED: "A SEND officer chooses a practitioner from a Complex Needs School. We will"
+    " email the contact you named.",
+    Status.ALLOCATED: "The practitioner arranges visits with you, and writes a record of each for"
+    " you to read here.",
+    Status.CLOSED: "The support has ended. The referral and its visit records stay here to read.",
+}
+
+HAPPENED = {
+    Action.STARTED: "Referral started",
+    Action.SUBMITTED: "Referral sent to the council",
+    Action.RETURNED: "The council asked for more information",
+    Action.RESUBMITTED: "Referral sent again",
+    Action.ACCEPTED: "Referral accepted",
+    Action.DECLINED: "Referral declined",
+    Action.ALLOCATED: "Practitioner allocated",
+    Action.VISIT_BOOKED: "Visit booked",
+    Action.RECORD_ISSUED: "Visit record issued",
+    Action.RECORD_ACKNOWLEDGED: "Visit record read by the school",
+    Action.ADDENDUM_WRITTEN: "Addition to a visit record",
+    Action.OUTCOMES_RECORDED: "Outcomes recorded",
+    Action.CLOSED: "Referral closed",
+    Action.REOPENED: "Referral reopened",
+}
+
+COLOURS = {
+    Status.DRAFT: "grey",
+    Status.SUBMITTED: "blue",
+    Status.RETURNED: "yellow",
+    Status.DECLINED: "red",
+    Status.ACCEPTED: "teal",
+    Status.ALLOCATED: "green",
+    Status.CLOSED: "grey",
+}
+
+
+def words(status: Status) -> str:
+    """Where a referral with this status stands, in words for its school."""
+    return PLAIN[status]
+
+
+def next_step(status: Status) -> str:
+    """What happens next, in a sentence for the school."""
+    return NEXT_STEP[status]
+
+
+def colour(status: Status) -> str:
+    """The colour of the GOV.UK tag that shows this status; the words say the same."""
+    return COLOURS[status]
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One line of a referral's history as the school may read it: never the service's own note."""
+
+    event: ReferralEvent
+    words: str
+
+
+def history(referral: Referral) -> list[Happening]:
+    """What has happened, newest first. `referral` must be loaded whole."""
+    return [Happening(event, HAPPENED[event.action]) for event in reversed(referral.events)]
+
+
+def asked_for(referral: Referral) -> str:
+    """What the council asked when it last returned the referral; empty when it never did."""
+    for event in reversed(referral.events):
+        if event.action is Action.RETURNED:
+            return event.message
+    return ""
+
+
+def charge_words(referral: Referral) -> str:
+    """What the school pays, or will, for a referral that has been sent."""
+    if not referral.fee_pence:
+        return "There is nothing to pay."
+    if referral.status in {Status.SUBMITTED, Status.RETURNED}:
+        return "The fee is charged if the council accepts the referral."
+    if referral.status is Status.DECLINED and not _was_accepted(referral):
+        return "The referral was declined, so nothing is charged."
+    return "The fee has been charged to the school. Finance collects it; do not send a payment."
+
+
+def _was_accepted(referral: Referral) -> bool:
+    return any(event.action is Action.ACCEPTED for event in referral.events)
+
+
+def practitioner(referral: Referral) -> Allocation | None:
+    """The allocation that is open now: its `practitioner_name` and `provider_name` are the
+    school's to see, where the practitioner's own row is not."""
+    return (
+        session()
+        .scalars(
+            select(Allocation).where(
+                Allocation.referral_id == referral.id, Allocation.ended_at.is_(None)
+            )
+        )
+        .one_or_none()
+    )
+
+
+def visits(referral: Referral) -> Sequence[Visit]:
+    """The visits booked, in order, each with its record (the school sees issued ones only)."""
+    return (
+        session()
+        .scalars(
+            select(Visit)
+            .where(Visit.referral_id == referral.id)
+            .options(joinedload(Visit.record).joinedload(VisitRecord.acknowledgement))
+            .order_by(Visit.number)
+        )
+        .all()
+    )

@@ -1,0 +1,100 @@
+"""Sending a referral: once, complete, and with the terms and the fee of the day frozen on it."""
+
+from __future__ import annotations
+
+import re
+
+from s2s_portal import clock
+from s2s_portal.database import UnitOfWork, session
+from s2s_portal.errors import ConsentMissing, Incomplete, MayNotRefer, NotFound, Refused, Stale
+from s2s_portal.identity import Actor
+from s2s_portal.models.referral import Action, Kind, Referral, Status
+from s2s_portal.services import drafting, notices, referrals, sections, terms
+from s2s_portal.state import setting
+
+TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
+
+
+def missing(referral: Referral) -> list[str]:
+    """The keys of the sections still to be completed. `referral` must be loaded whole."""
+    return sections.missing(referral)
+
+
+def submit(work: UnitOfWork, reference: str, *, token: str, by: Actor) -> Referral:
+    """Send the referral to the council, or send it again after it was returned.
+
+    `token` is the single-use token of the page with the button. However often the button is
+    pressed, in however many tabs, there is one submission: a later press gives the referral as it
+    stands. The first submission freezes the day of receipt, the terms, the fee and its reason;
+    sending again keeps them. Raises NotFound, Refused (no good token), MayNotRefer,
+    ConsentMissing, Incomplete, or Stale for a page from before the council asked for more.
+    """
+    if not TOKEN.fullmatch(token):
+        raise Refused("Check your answers on this page, then send the referral.")
+    referral = _held(reference, by)
+    if not drafting.is_in_hand(referral):
+        return referral
+    if referral.submit_token == token:
+        raise Stale(
+            "That page was from before the council asked for more information."
+            " Check your answers on this one, then send the referral."
+        )
+    _check(referral)
+    action = Action.RESUBMITTED if referral.submitted_at else Action.SUBMITTED
+    if action is Action.SUBMITTED:
+        _freeze(referral)
+    referral.submit_token = token
+    referral.declaration = drafting.declaration_words(sections.charge(referral))
+    referrals.record(work, referral, action, by=by)
+    notice = f"referral_{action.value}"
+    link = notices.link_to("s2s.referrals.show", reference=referral.reference)
+    notices.tell_school(work, notice, referral, link)
+    notices.tell_officers(work, "referral_to_decide", referral)
+    return referral
+
+
+def _held(reference: str, by: Actor) -> Referral:
+    """The referral, locked while it is still the school's to change, else as it stands now."""
+    try:
+        return drafting.in_hand(reference, by=by)
+    except Stale:
+        session().expire_all()
+        return drafting.mine(reference, by=by)
+
+
+def _check(referral: Referral) -> None:
+    reason = referral.establishment.why_not_refer(setting("S2S_LOCAL_AUTHORITY"))
+    if reason:
+        raise MayNotRefer(reason)
+    if referral.kind is Kind.PUPIL and not sections.agreed(referral):
+        raise ConsentMissing(
+            "A referral about a named pupil needs the agreement of a parent or carer. Complete"
+            f" “{sections.TITLES['consent']}” before you send it."
+        )
+    left = missing(referral)
+    if left:
+        raise Incomplete(left)
+
+
+def _freeze(referral: Referral) -> None:
+    """What applies today stays with the referral, whatever changes later (MI Sheet 44/19)."""
+    referral.received_on = clock.today()
+    verdict = terms.verdict(referral.establishment, referral.received_on)
+    referral.terms_id = verdict.terms.id
+    referral.fee_pence = verdict.amount_pence
+    referral.fee_verdict = verdict.words
+    referral.school_name = referral.establishment.name
+    referral.submitted_at = clock.now()
+
+
+def sent(reference: str, *, by: Actor) -> Referral:
+    """The referral `reference` of a school of `by`, for its confirmation: nothing about a pupil.
+
+    Raises NotFound, and Stale when it has not been sent.
+    """
+    referral = referrals.get(reference)
+    if referral.urn not in by.establishments:
+        raise NotFound()
+    if referral.status is Status.DRAFT:
+        raise Stale("This referral has not been sent yet.")
+    return referral

@@ -1,0 +1,163 @@
+"""Deciding on a referral: accept it and charge the fee, decline it, or send it back (F18, F71)."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm.attributes import set_committed_value
+
+from s2s_portal import clock, money
+from s2s_portal.database import UnitOfWork, session
+from s2s_portal.errors import AlreadyDecided, OutOfOrder, Refused, Stale
+from s2s_portal.identity import Actor, current_actor
+from s2s_portal.models.referral import Action, DeclineReason, Referral, ReferralEvent, Status
+from s2s_portal.models.terms import ServiceTerms
+from s2s_portal.services import ledger, notices, referrals
+from s2s_portal.services.terms import written
+from s2s_portal.services.visits import spoken
+
+DECIDED = {
+    Action.ACCEPTED: "accepted this referral",
+    Action.DECLINED: "declined this referral",
+    Action.RETURNED: "sent this referral back to the school for more information",
+}
+
+DECLINE_WORDS = {
+    DeclineReason.CRITERIA: "It does not meet the criteria for this service",
+    DeclineReason.CAPACITY: "No practitioner has room for it",
+    DeclineReason.REDIRECT: "Another service suits it better",
+    DeclineReason.DUPLICATE: "It repeats a referral that we already have",
+    DeclineReason.WITHDRAWN: "The school or the parents have withdrawn it",
+}
+
+
+def accept(work: UnitOfWork, reference: str, *, seen: int, note: str = "", by: Actor) -> Referral:
+    """Accept a referral, charge its engagement fee and tell the school, all in one transaction.
+
+    `seen` is the version the decision was made on; `note` stays inside the service. At £0 nothing
+    is posted. Raises AlreadyDecided when somebody decided first, Stale when the referral changed.
+    """
+    referral = _hold(work, reference, seen)
+    ledger.post_charge(work, referral, by=by)
+    referrals.record(work, referral, Action.ACCEPTED, by=by, message=_charged(referral), note=note)
+    _tell(work, "referral_accepted", referral)
+    return referral
+
+
+def decline(
+    work: UnitOfWork,
+    reference: str,
+    *,
+    seen: int,
+    message: str,
+    reason: DeclineReason = DeclineReason.CRITERIA,
+    note: str = "",
+    by: Actor,
+) -> Referral:
+    """Decline a referral, tell the school why; nothing is charged.
+
+    Raises Refused without a `message`, AlreadyDecided or Stale as `accept` does.
+    """
+    _needs_message(message, "Enter what you want to tell the school")
+    referral = _hold(work, reference, seen)
+    referral.decline_reason = reason
+    told = f"{DECLINE_WORDS[reason]}.\n{message}"
+    referrals.record(work, referral, Action.DECLINED, by=by, message=told, note=note)
+    _tell(work, "referral_declined", referral)
+    return referral
+
+
+def return_for_information(
+    work: UnitOfWork, reference: str, *, seen: int, message: str, by: Actor
+) -> Referral:
+    """Give a referral back to the school to add what `message` asks for; nothing is charged.
+
+    Raises Refused without a `message`, AlreadyDecided or Stale as `accept` does.
+    """
+    _needs_message(message, "Enter what information you need")
+    referral = _hold(work, reference, seen)
+    referrals.record(work, referral, Action.RETURNED, by=by, message=message)
+    _tell(work, "referral_returned", referral)
+    return referral
+
+
+def check_undecided(referral: Referral) -> None:
+    """Raise AlreadyDecided, saying who decided what and when, unless it waits for a decision."""
+    if referral.status is Status.SUBMITTED:
+        return
+    event = _decision(referral)
+    if event is None:
+        raise AlreadyDecided("This referral is not waiting for a decision.")
+    raise AlreadyDecided(
+        f"{who(event.by_id, event.by_name)} {DECIDED[event.action]} on {when(event)}."
+        " Nothing has been changed now."
+    )
+
+
+def check_seen(referral: Referral, seen: int) -> None:
+    """Raise Stale unless the page that decides was drawn from the referral as it is now."""
+    if referral.version != seen:
+        raise Stale(
+            "This referral has changed since you opened this page. What you typed is below and"
+            " nothing has been done yet. Read the referral again before you go on."
+        )
+
+
+def who(person_id: str, name: str) -> str:
+    """Who did something, as the acting person reads it: `You`, or the name at the time."""
+    return "You" if person_id == current_actor().id else name
+
+
+def when(event: ReferralEvent) -> str:
+    """When something happened, in words: `14 May 2019 at 9:05am`."""
+    return f"{written(clock.local(event.at).date())} at {spoken(event.at)}"
+
+
+def fee_words(referral: Referral) -> str:
+    """What accepting the referral costs, and whom, before it is done."""
+    if not referral.fee_pence:
+        return f"Nothing will be charged. {referral.fee_verdict}."
+    return (
+        f"{money.pounds(referral.fee_pence)} will be charged to {referral.school_name} as soon as"
+        f" you accept. Why: {referral.fee_verdict}."
+    )
+
+
+def _charged(referral: Referral) -> str:
+    if not referral.fee_pence:
+        return f"Nothing is charged. {referral.fee_verdict}."
+    return f"The engagement fee has been charged. {referral.fee_verdict}."
+
+
+def _hold(work: UnitOfWork, reference: str, seen: int) -> Referral:
+    """Lock the referral for a decision, with its terms at hand for the charge."""
+    referral = referrals.get(reference, lock=True)
+    check_undecided(referral)
+    check_seen(referral, seen)
+    if referral.terms_id is None:
+        raise OutOfOrder("This referral has no service terms, so it cannot be decided.")
+    terms = work.session.get_one(ServiceTerms, referral.terms_id)
+    set_committed_value(referral, "terms", terms)
+    return referral
+
+
+def _decision(referral: Referral) -> ReferralEvent | None:
+    return (
+        session()
+        .scalars(
+            select(ReferralEvent)
+            .where(ReferralEvent.referral_id == referral.id, ReferralEvent.action.in_(DECIDED))
+            .order_by(ReferralEvent.id.desc())
+            .limit(1)
+        )
+        .first()
+    )
+
+
+def _needs_message(message: str, problem: str) -> None:
+    if not message.strip():
+        raise Refused(problem, field="message")
+
+
+def _tell(work: UnitOfWork, notice: str, referral: Referral) -> None:
+    link = notices.link_to("s2s.referrals.show", reference=referral.reference)
+    notices.tell_school(work, notice, referral, link)

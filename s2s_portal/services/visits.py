@@ -1,0 +1,207 @@
+"""Booking visits to a school, and finding them again (MI Sheet 44/19; F49)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
+
+from s2s_portal import clock
+from s2s_portal.database import UnitOfWork, session
+from s2s_portal.errors import NotAllowed, NotFound, OutOfOrder, Refused
+from s2s_portal.identity import Actor
+from s2s_portal.models.practitioner import Allocation
+from s2s_portal.models.referral import Action, Referral, Status
+from s2s_portal.models.visit import Visit, VisitKind
+from s2s_portal.services import notices, referrals
+from s2s_portal.services.terms import written
+
+KIND_NAMES: dict[VisitKind, str] = {
+    VisitKind.VISIT: "Visit to the school",
+    VisitKind.OBSERVATION: "Observation",
+    VisitKind.ADVICE: "Advice to staff",
+    VisitKind.MODELLING: "Modelling strategies",
+    VisitKind.TRAINING: "Training for staff",
+    VisitKind.RESOURCES: "Making resources",
+    VisitKind.PLAN_REVIEW: "Review of the support plan",
+    VisitKind.MEETING: "Meeting",
+    VisitKind.REVERSE_VISIT: "School staff visit the Complex Needs School",
+    VisitKind.SIGNPOSTING: "Signposting to other services",
+    VisitKind.FOLLOW_UP: "Follow-up visit",
+}
+
+LONGEST_AHEAD = timedelta(days=365)
+BOOKING_LOCK = 5_201  # namespace of the advisory locks that put one person's bookings in order
+
+
+def get(reference: str, number: int) -> Visit:
+    """Visit `number` of the referral `reference`, with its referral and record.
+
+    Raises NotFound when there is none or it is not the acting person's to see.
+    """
+    referral = referrals.get(reference)
+    visit = (
+        session()
+        .scalars(
+            select(Visit)
+            .where(Visit.referral_id == referral.id, Visit.number == number)
+            .options(joinedload(Visit.referral), joinedload(Visit.record))
+        )
+        .one_or_none()
+    )
+    if visit is None:
+        raise NotFound()
+    return visit
+
+
+def booked(visit: Visit) -> str:
+    """A visit in words: `Observation on 20 May 2019, 9:30am to 11:00am`."""
+    starts, ends = clock.local(visit.starts_at), clock.local(visit.ends_at)
+    return (
+        f"{KIND_NAMES[visit.kind]} on {written(starts.date())}, {spoken(starts)} to {spoken(ends)}"
+    )
+
+
+def spoken(instant: datetime) -> str:
+    """The time of day of `instant` in Norfolk, as people say it: `9:30am`, `midday`."""
+    there = clock.local(instant)
+    if (there.hour, there.minute) == (12, 0):
+        return "midday"
+    return f"{there.hour % 12 or 12}:{there.minute:02d}{'am' if there.hour < 12 else 'pm'}"
+
+
+def allocation_to(referral: Referral, by: Actor) -> Allocation:
+    """The open allocation of `referral` to `by`, who alone visits and writes.
+
+    Raises NotAllowed for a lead or anybody else who may only read.
+    """
+    allocation = referrals.open_allocation(referral)
+    if allocation is None or allocation.practitioner.account_id != by.id:
+        raise NotAllowed("Only the practitioner this referral is allocated to can do this.")
+    return allocation
+
+
+def book(
+    work: UnitOfWork,
+    reference: str,
+    *,
+    kind: VisitKind,
+    day: date,
+    starts: time,
+    ends: time,
+    note: str = "",
+    by: Actor,
+) -> Visit:
+    """Book a visit on `day` from `starts` to `ends`, wall-clock times in Norfolk.
+
+    A day gone by is allowed: the visit was made before it was entered. The same booking sent twice
+    is one visit. Raises NotFound or NotAllowed when the referral is not allocated to `by`,
+    OutOfOrder when it is not open, Refused for times that cannot be.
+    """
+    referral = referrals.get(reference, lock=True)
+    allocation = allocation_to(referral, by)
+    check_open(referral)
+    _check_times(referral, day, starts, ends)
+    starts_at = clock.from_local(day, starts.hour, starts.minute)
+    ends_at = clock.from_local(day, ends.hour, ends.minute)
+    session().execute(select(func.pg_advisory_xact_lock(BOOKING_LOCK, allocation.practitioner_id)))
+    clash = _overlapping(allocation.practitioner_id, starts_at, ends_at)
+    if clash is not None:
+        if (clash.referral_id, clash.starts_at, clash.ends_at, clash.kind) == (
+            referral.id,
+            starts_at,
+            ends_at,
+            kind,
+        ):
+            return clash
+        raise Refused(
+            f"You have another visit that day from {spoken(clash.starts_at)}"
+            f" to {spoken(clash.ends_at)}.",
+            field="starts",
+        )
+    visit = Visit(
+        referral=referral,
+        number=_next_number(referral),
+        allocation_id=allocation.id,
+        practitioner_id=allocation.practitioner_id,
+        kind=kind,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        note=note,
+        booked_by_id=by.id,
+        booked_by_name=by.name,
+    )
+    work.session.add(visit)
+    _tell(work, referral, visit, by)
+    return visit
+
+
+def _tell(work: UnitOfWork, referral: Referral, visit: Visit, by: Actor) -> None:
+    """Write the booking into the history; a visit already over needs no mail to announce it."""
+    message = f"Visit {visit.number}: {booked(visit)}."
+    if visit.note:
+        message += f"\n{visit.note}"
+    referrals.record(work, referral, Action.VISIT_BOOKED, by=by, message=message)
+    if not is_over(visit):
+        link = notices.link_to("s2s.referrals.show", reference=referral.reference)
+        notices.tell_school(work, "visit_booked", referral, link)
+
+
+def is_over(visit: Visit) -> bool:
+    """Whether the visit has ended, so that its record is due."""
+    return visit.ends_at <= clock.now()
+
+
+def has_begun(visit: Visit) -> bool:
+    """Whether the visit has begun: before that no record of it can be written."""
+    return visit.starts_at <= clock.now()
+
+
+def check_open(referral: Referral) -> None:
+    """Raise OutOfOrder unless the referral is with a practitioner now."""
+    referrals.must_be(
+        referral,
+        {Status.ALLOCATED},
+        OutOfOrder(
+            "This referral is not open, so nothing can be added to it."
+            " If more visits are needed, ask the SEND officer to reopen it."
+        ),
+    )
+
+
+def _check_times(referral: Referral, day: date, starts: time, ends: time) -> None:
+    if referral.received_on and day < referral.received_on:
+        raise Refused(
+            f"The visit must be on or after {written(referral.received_on)},"
+            " when the referral was received.",
+            field="day",
+        )
+    latest = clock.today() + LONGEST_AHEAD
+    if day > latest:
+        raise Refused(f"The visit must be on or before {written(latest)}.", field="day")
+    if ends <= starts:
+        raise Refused("The end time must be later than the start time.", field="ends")
+
+
+def _overlapping(practitioner_id: int, starts_at: datetime, ends_at: datetime) -> Visit | None:
+    return (
+        session()
+        .scalars(
+            select(Visit)
+            .where(
+                Visit.practitioner_id == practitioner_id,
+                Visit.starts_at < ends_at,
+                Visit.ends_at > starts_at,
+            )
+            .order_by(Visit.starts_at)
+            .limit(1)
+        )
+        .first()
+    )
+
+
+def _next_number(referral: Referral) -> int:
+    """The next number within the referral, whose row the caller holds."""
+    last = session().scalar(select(func.max(Visit.number)).where(Visit.referral_id == referral.id))
+    return (last or 0) + 1
