@@ -199,3 +199,17 @@ def test_a_subject_cannot_smuggle_a_header(mailing: Flask, sink: Sink) -> None:
     (message,) = sink.received
     assert message["Bcc"] is None
     assert message["To"] == "senco@school.example"
+
+
+def test_officers_hear_of_a_referral_only_at_the_mailbox_they_named(
+    mailing: Flask, sink: Sink
+) -> None:
+    for mailbox in (None, "officers@council.example"):
+        mailing.config["S2S_OFFICER_MAILBOX"] = mailbox
+        with unit_of_work() as work:
+            referral = work.session.query(Referral).filter_by(reference=REFERENCE).one()
+            notices.tell_officers(work, "referral_to_decide", referral)
+    run_worker(mailing)
+    (message,) = sink.received
+    assert message["To"] == "officers@council.example"
+    assert f"/triage/{REFERENCE}/" in str(message.get_payload())

@@ -1,0 +1,36 @@
+"""`make bench`: print every ratio, on a PostgreSQL of its own.
+
+`S2S_TEST_DATABASE_URL` names another server to measure on.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from s2s_portal.reference_portal.postgres import EmbeddedPostgres
+from tests.benchmarks import pages, register
+
+
+def main() -> None:
+    """Measure everything on one server."""
+    given = os.environ.get("S2S_TEST_DATABASE_URL")
+    if given:
+        measure(given)
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="s2s-bench-") as folder,
+        EmbeddedPostgres(Path(folder) / "postgres") as server,
+    ):
+        measure(server.url)
+
+
+def measure(server_url: str) -> None:
+    """Run each part."""
+    pages.run(server_url)
+    register.run(server_url)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""The floors: the same rows by SQLAlchemy Core and a template written by hand, nothing else.
+
+No sign-on, no access rules, no audit, no form, no layout: what a page of ours costs above these is
+what all of that costs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+from jinja2 import DictLoader, Environment
+from sqlalchemy import Engine, Select, cast, func, select
+from sqlalchemy.types import Float
+
+from s2s_portal.models.establishment import Establishment
+from s2s_portal.models.practitioner import Allocation, Practitioner
+from s2s_portal.models.referral import (
+    Agreement,
+    Need,
+    OutcomeWanted,
+    Referral,
+    ReferralEvent,
+    Status,
+    StrategyTried,
+    Subject,
+)
+from s2s_portal.models.terms import NeedType
+
+TEMPLATES = {
+    "worklist.html": """<!DOCTYPE html><html lang="en"><head><title>Referrals</title></head>
+<body><h1>Referrals</h1><table class="govuk-table"><tbody>
+{% for row in rows %}<tr class="govuk-table__row">
+<th class="govuk-table__header"><a class="govuk-link" href="/x/{{ row.reference }}">{{ row.reference }}</a></th>
+<td class="govuk-table__cell">{{ row.school_name }}</td>
+<td class="govuk-table__cell">{{ row.phase_name }}</td><td class="govuk-table__cell">{{ row.label }}</td>
+<td class="govuk-table__cell">{{ row.kind }}</td><td class="govuk-table__cell">{{ row.received_on }}</td>
+<td class="govuk-table__cell">{{ row.status }}</td></tr>{% endfor %}
+</tbody></table><ul>{% for name, count in counts %}<li>{{ name }} {{ count }}</li>{% endfor %}</ul>
+</body></html>""",
+    "referral.html": """<!DOCTYPE html><html lang="en"><head><title>Referral</title></head>
+<body><h1>{{ referral.reference }}</h1>{% for part in parts %}<dl class="govuk-summary-list">
+{% for row in part %}{% for name, value in row.items() %}
+<div class="govuk-summary-list__row"><dt class="govuk-summary-list__key">{{ name }}</dt>
+<dd class="govuk-summary-list__value">{{ value }}</dd></div>{% endfor %}{% endfor %}</dl>
+{% endfor %}</body></html>""",
+    "candidates.html": """<!DOCTYPE html><html lang="en"><head><title>Choose</title></head>
+<body><h1>Choose</h1><form method="post"><table class="govuk-table"><tbody>
+{% for row in rows %}<tr class="govuk-table__row"><td class="govuk-table__cell">
+<div class="govuk-radios govuk-radios--small"><div class="govuk-radios__item">
+<input class="govuk-radios__input" id="p-{{ row.id }}" name="p" type="radio" value="{{ row.id }}">
+<label class="govuk-label govuk-radios__label" for="p-{{ row.id }}">{{ row.name }}<br>{{ row.provider }}</label>
+</div></div></td><td class="govuk-table__cell">{{ row.needs|join(" ") }}</td>
+<td class="govuk-table__cell">{{ row.cases }} of {{ row.capacity }}</td>
+<td class="govuk-table__cell">{{ row.metres }}</td><td class="govuk-table__cell">{{ row.earlier }}</td>
+</tr>{% endfor %}</tbody></table><textarea name="reason"></textarea><button>Allocate</button></form>
+</body></html>""",
+}
+
+
+def add(app: Flask, engine: Engine, reference: str) -> None:
+    """Give `app` the three floors, at `/floor/worklist`, `/floor/referral`, `/floor/candidates`."""
+    environment = Environment(loader=DictLoader(TEMPLATES), autoescape=True)
+
+    def worklist() -> str:
+        with engine.connect() as connection:
+            rows = connection.execute(WORKLIST).all()
+            counts = connection.execute(COUNTS).all()
+        return environment.get_template("worklist.html").render(rows=rows, counts=counts)
+
+    def referral() -> str:
+        with engine.connect() as connection:
+            row = connection.execute(
+                select(Referral.__table__).where(Referral.reference == reference)
+            ).one()
+            parts = [
+                connection.execute(
+                    select(part.__table__).where(part.__table__.c.referral_id == row.id)
+                )
+                .mappings()
+                .all()
+                for part in PARTS
+            ]
+        parts.append([row._mapping])
+        return environment.get_template("referral.html").render(referral=row, parts=parts)
+
+    def candidates() -> str:
+        with engine.connect() as connection:
+            school = connection.execute(
+                select(Establishment.easting, Establishment.northing, Establishment.urn)
+                .join(Referral, Referral.urn == Establishment.urn)
+                .where(Referral.reference == reference)
+            ).one()
+            rows = connection.execute(_candidates(school)).all()
+        return environment.get_template("candidates.html").render(rows=rows)
+
+    for view in (worklist, referral, candidates):
+        app.add_url_rule(f"/floor/{view.__name__}", f"floor_{view.__name__}", view)
+
+
+PARTS = (Subject, Agreement, Need, StrategyTried, OutcomeWanted, ReferralEvent, Allocation)
+WORKLIST = (
+    select(
+        Referral.reference,
+        Referral.school_name,
+        Referral.kind,
+        Referral.received_on,
+        Referral.status,
+        Establishment.phase_name,
+        NeedType.label,
+    )
+    .join(Establishment, Establishment.urn == Referral.urn)
+    .outerjoin(Need, (Need.referral_id == Referral.id) & (Need.rank == 1))
+    .outerjoin(NeedType, NeedType.code == Need.code)
+    .where(Referral.status == Status.SUBMITTED)
+    .order_by(Referral.submitted_at, Referral.id)
+    .limit(50)
+)
+COUNTS = select(Referral.status, func.count()).group_by(Referral.status)
+
+
+def _candidates(school: Any) -> Select[Any]:
+    cases = (
+        select(Allocation.practitioner_id, func.count().label("cases"))
+        .where(Allocation.ended_at.is_(None))
+        .group_by(Allocation.practitioner_id)
+        .subquery()
+    )
+    earlier = (
+        select(Allocation.practitioner_id, func.count().label("earlier"))
+        .join(Referral, Referral.id == Allocation.referral_id)
+        .where(Referral.urn == school.urn)
+        .group_by(Allocation.practitioner_id)
+        .subquery()
+    )
+    east = cast(Establishment.easting - school.easting, Float)
+    north = cast(Establishment.northing - school.northing, Float)
+    metres = func.sqrt(east * east + north * north)
+    return (
+        select(
+            Practitioner.id,
+            Practitioner.name,
+            Practitioner.needs,
+            Practitioner.capacity,
+            Establishment.name.label("provider"),
+            func.coalesce(cases.c.cases, 0).label("cases"),
+            func.coalesce(earlier.c.earlier, 0).label("earlier"),
+            metres.label("metres"),
+        )
+        .join(Establishment, Establishment.urn == Practitioner.provider_urn)
+        .outerjoin(cases, cases.c.practitioner_id == Practitioner.id)
+        .outerjoin(earlier, earlier.c.practitioner_id == Practitioner.id)
+        .where(Practitioner.active, ~Practitioner.is_lead)
+        .order_by(metres)
+    )

@@ -1,0 +1,147 @@
+"""Somebody at a browser: signs on, follows links by their words, fills fields by their labels."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.shared import GIAS
+
+TOP = Path(__file__).resolve().parents[2]
+AXE = TOP / "node_modules" / "axe-core" / "axe.min.js"
+AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 320, "height": 640}
+
+
+@dataclass
+class Portal:
+    """A running reference portal."""
+
+    url: str
+    environment: dict[str, str]
+    folder: Path
+
+    def flask(self, *arguments: str) -> str:
+        """Run `flask s2s ...` against it."""
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "flask", "--app", "s2s_portal.reference_portal", "s2s"),
+                *arguments,
+            ],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def read_real_schools(self) -> None:
+        """Read the real register in, where the shared folder is."""
+        if GIAS.exists():
+            self.flask("import", "establishments", str(GIAS))
+
+
+class Person:
+    """One person's browser window. Every page it sees is checked by axe, wide and narrow."""
+
+    def __init__(self, browser: Browser, portal: Portal, *, javascript: bool = True) -> None:
+        self.portal = portal
+        self.javascript = javascript
+        self.context = browser.new_context(
+            java_script_enabled=javascript, viewport=DESKTOP, bypass_csp=True
+        )
+        self.page: Page = self.context.new_page()
+        self.checked: set[str] = set()
+        self.page.set_default_timeout(10_000)
+
+    def sign_on(self, persona: str, *, urn: int | None = None) -> Person:
+        """Sign on as one of the personas, for another school if `urn` says so."""
+        self.page.goto(f"{self.portal.url}/sign-in")
+        if urn is not None:
+            self.page.fill("input[name=urn]", str(urn))
+        self.page.click(f"button[name=persona][value={persona}]")
+        self.look()
+        return self
+
+    def go(self, path: str) -> Person:
+        """Go to a path of the portal."""
+        self.page.goto(self.portal.url + path)
+        self.look()
+        return self
+
+    def follow(self, words: str | re.Pattern[str]) -> Person:
+        """Follow the first link of these words."""
+        self.page.get_by_role("link", name=words).first.click()
+        self.look()
+        return self
+
+    def press(self, words: str | re.Pattern[str]) -> Person:
+        """Press the button of these words."""
+        self.page.get_by_role("button", name=words).first.click()
+        self.look()
+        return self
+
+    def fill(self, label: str | re.Pattern[str], value: str) -> Person:
+        """Fill the field under `label`."""
+        self.page.get_by_label(label).first.fill(value)
+        return self
+
+    def date(self, legend: str | re.Pattern[str], day: int, month: int, year: int) -> Person:
+        """Fill the three boxes of the date under `legend`."""
+        group = self.page.get_by_role("group", name=legend).first
+        for label, value in (("Day", day), ("Month", month), ("Year", year)):
+            group.get_by_label(label).fill(str(value))
+        return self
+
+    def choose(self, words: str | re.Pattern[str]) -> Person:
+        """Choose the radio or tick the box of these words."""
+        self.page.get_by_label(words).first.check()
+        return self
+
+    def sees(self, *words: str) -> Person:
+        """Assert that the page says `words`."""
+        for text in words:
+            expect(self.page.locator("body")).to_contain_text(text)
+        return self
+
+    def look(self) -> None:
+        """Check the page for accessibility, once for each heading, at both widths."""
+        heading = self.page.locator("h1").first.text_content() or ""
+        title = self.page.title()
+        key = re.sub(r"S2S-\d\d-\w{4}", "REF", f"{title} {heading}")
+        assert "Something has gone wrong" not in heading, self.page.locator("body").text_content()
+        if key in self.checked or not self.javascript:
+            return
+        self.checked.add(key)
+        for size in (DESKTOP, PHONE):
+            self.page.set_viewport_size(size)  # type: ignore[arg-type]
+            self._axe(key, size["width"])
+        self._reflows(key)
+        self.page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+
+    def _axe(self, key: str, width: int) -> None:
+        self.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = self.page.evaluate(
+            "async tags => (await axe.run({runOnly: tags})).violations.map("
+            "v => v.id + ': ' + v.nodes.map(n => n.html).slice(0, 3).join(' | '))",
+            AXE_TAGS,
+        )
+        assert found == [], f"{key} at {width} px: {found}"
+
+    def _reflows(self, key: str) -> None:
+        """At 320 px nothing needs sideways scrolling but a table in its own region (1.4.10)."""
+        wide = self.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= PHONE["width"], f"{key} is {wide} px wide at 320 px"
+
+    def close(self) -> None:
+        """Close the window."""
+        self.context.close()

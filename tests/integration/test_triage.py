@@ -1,0 +1,567 @@
+"""The officer's worklist and decisions: who decides, once, on what was seen, with one charge."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, create_engine, event, func, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+
+from s2s_portal import clock, migrations
+from s2s_portal.database import unit_of_work
+from s2s_portal.errors import AlreadyDecided, Refused, Stale
+from s2s_portal.identity import acting_as
+from s2s_portal.models.audit import AuditEntry
+from s2s_portal.models.ledger import LedgerEntry
+from s2s_portal.models.referral import (
+    Action,
+    DeclineReason,
+    Referral,
+    ReferralEvent,
+    Status,
+)
+from s2s_portal.services import triage, worklist
+from s2s_portal.services.worklist import Pile, Place
+from s2s_portal.state import state
+from tests import rows, world
+from tests.client import Client, Page
+from tests.conftest import fresh_database
+from tests.host import make_host
+from tests.world import ACTORS
+
+pytestmark = pytest.mark.usefixtures("may_2019")
+REF = "S2S-19-7K4P"
+OFFICER = ACTORS["officer"]
+
+
+@pytest.fixture
+def referral(session: Session) -> Referral:
+    """A referral that waits for a decision."""
+    row = rows.referral(session, REF)
+    session.commit()
+    return row
+
+
+def mails(connection: Connection) -> list[dict[str, Any]]:
+    """What will be mailed: the arguments of each mail job, oldest first."""
+    return list(connection.scalars(text("SELECT args FROM s2s.procrastinate_jobs ORDER BY id")))
+
+
+def fresh(session: Session, reference: str = REF) -> Referral:
+    """The referral as the database has it now."""
+    session.expire_all()
+    return session.scalars(select(Referral).where(Referral.reference == reference)).one()
+
+
+def last_event(session: Session, row: Referral) -> ReferralEvent:
+    query = select(ReferralEvent).where(ReferralEvent.referral_id == row.id)
+    return session.scalars(query.order_by(ReferralEvent.id.desc()).limit(1)).one()
+
+
+def charges(session: Session) -> list[LedgerEntry]:
+    return list(session.scalars(select(LedgerEntry)))
+
+
+def seen(page: Page) -> dict[str, str]:
+    """The hidden field of a page that tells which version it was drawn from."""
+    return {"seen": page.value("seen")}
+
+
+# The worklist -----------------------------------------------------------------------------------
+
+
+def many(session: Session, count: int, status: Status = Status.SUBMITTED) -> list[str]:
+    """That many referrals, a day apart, oldest first; every third pair at the same instant."""
+    letters = "34679CDFGHJKMNPQRTVWXY"
+    made = []
+    for number in range(count):
+        reference = f"S2S-19-33{letters[number // 22]}{letters[number % 22]}"
+        row = rows.referral(session, reference, status=status)
+        row.submitted_at = clock.from_local(rows.RECEIVED, 9) - timedelta(
+            days=count - number // 3 * 3
+        )
+        made.append(reference)
+    session.commit()
+    return made
+
+
+def references_on(page: Page) -> list[str]:
+    return page.all("//tbody//th")
+
+
+def test_worklist_says_what_waits_and_names_no_child(
+    client: Client, session: Session, referral: Referral
+) -> None:
+    referral.received_on = rows.RECEIVED - timedelta(days=3)
+    session.commit()
+    page = client.sign_on("officer").get("triage.index")
+    assert page.all("//tbody/tr/*") == [
+        REF,
+        "Little Snoring Invented Primary",
+        "Primary",
+        "Social, emotional and mental health",
+        "Pupil",
+        "11 May 2019",
+        "3 days",
+        "To decide",
+    ]
+    assert "Canary" not in page.text
+    assert "Zosia" not in page.text
+
+
+def test_worklist_without_anything_says_so(client: Client) -> None:
+    page = client.sign_on("officer").get("triage.index")
+    assert "No referral is waiting for a decision" in page.words
+
+
+def test_worklist_is_oldest_first_and_turns_pages_both_ways(
+    client: Client, session: Session
+) -> None:
+    client.app.config["S2S_PAGE_SIZE"] = 4
+    try:
+        wanted = many(session, 10)
+        first = client.sign_on("officer").get("triage.index")
+        second = client.fetch("GET", first.document.xpath("//a[@rel='next']/@href")[0])
+        third = client.fetch("GET", second.document.xpath("//a[@rel='next']/@href")[0])
+        assert references_on(first) + references_on(second) + references_on(third) == wanted
+        assert not first.document.xpath("//a[@rel='prev']")
+        assert not third.document.xpath("//a[@rel='next']")
+        back = client.fetch("GET", third.document.xpath("//a[@rel='prev']/@href")[0])
+        assert references_on(back) == references_on(second)
+        start = client.fetch("GET", back.document.xpath("//a[@rel='prev']/@href")[0])
+        assert references_on(start) == references_on(first)
+        assert not start.document.xpath("//a[@rel='prev']")
+    finally:
+        client.app.config["S2S_PAGE_SIZE"] = 25
+
+
+def test_worklist_filters_by_status_and_counts_each(client: Client, session: Session) -> None:
+    for number, status in enumerate(Status):
+        rows.referral(session, f"S2S-19-444{'34679CD'[number]}", status=status)
+    session.commit()
+    client.sign_on("officer")
+    path = client.url("triage.index")
+    for status in Status:
+        page = client.fetch("GET", f"{path}?status={status.value}")
+        expected = Status.SUBMITTED if status is Status.DRAFT else status
+        assert references_on(page) == [f"S2S-19-444{'34679CD'[list(Status).index(expected)]}"]
+        if status is not Status.DRAFT:
+            assert page.all("//a[@aria-current='page' and contains(@class,'s2s-tile')]") == [
+                f"1 {worklist.PILE_WORDS[Pile(status.value)]}"
+            ]
+    everything = client.fetch("GET", f"{path}?status=all")
+    assert len(references_on(everything)) == 6  # a draft is nobody's but the school's
+
+
+def test_ready_to_close_means_every_outcome_has_a_result(client: Client, session: Session) -> None:
+    row = rows.referral(session, REF, status=Status.ALLOCATED)
+    rows.referral(session, "S2S-19-7K4Q", status=Status.ALLOCATED)
+    session.commit()
+    path = client.url("triage.index") + "?status=ready"
+    assert references_on(client.sign_on("officer").fetch("GET", path)) == []
+    session.execute(
+        text("UPDATE s2s.outcome_wanted SET achieved = 'partly' WHERE referral_id = :id"),
+        {"id": row.id},
+    )
+    session.commit()
+    assert references_on(client.fetch("GET", path)) == [REF]
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("s2s-19- 7k4p", [REF]),
+        ("7k4", [REF]),
+        ("little SNORING", [REF]),
+        ("100%_", []),
+        ("otherham", []),
+    ],
+)
+def test_worklist_search_by_school_or_reference_in_any_state(
+    client: Client, session: Session, typed: str, found: list[str]
+) -> None:
+    rows.referral(session, REF, status=Status.CLOSED)
+    session.commit()
+    path = client.url("triage.index")
+    page = client.sign_on("officer").fetch("GET", path, query_string={"q": typed})
+    assert references_on(page) == found
+    if not found:
+        assert "No referral was found" in page.words
+
+
+@pytest.mark.parametrize("place", ["x", "1-2-3", "99999999999999999-1", "-1-1", "1" * 40 + "-1"])
+def test_worklist_bears_a_place_that_is_none(
+    client: Client, referral: Referral, place: str
+) -> None:
+    client.sign_on("officer").fetch("GET", f"{client.url('triage.index')}?after={place}")
+    client.fetch("GET", f"{client.url('triage.index')}?before={place}&status=nonsense&q=%00")
+
+
+def test_place_survives_its_written_form() -> None:
+    place = Place(clock.now() + timedelta(microseconds=123_457), 42)
+    assert Place.parse(str(place)) == place
+
+
+def test_counts_stop_at_a_thousand(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worklist, "COUNTED", 2)
+    many(session, 3)
+    assert worklist.counts()[Pile.SUBMITTED] == "2+"
+    assert worklist.counts()[Pile.CLOSED] == "0"
+
+
+def test_worklist_takes_as_many_statements_for_fifty_as_for_five(
+    client: Client, session: Session, connection: Connection
+) -> None:
+    statements: list[str] = []
+    event.listen(connection, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    client.app.config["S2S_PAGE_SIZE"] = 50
+    client.sign_on("officer")
+    try:
+        counted = []
+        for count in (5, 50):
+            session.execute(text("DELETE FROM s2s.procrastinate_jobs"))
+            if count == 5:
+                many(session, 5)
+            else:
+                for number in range(45):
+                    letters = "34679CDFGHJKMNPQRTVWXY"
+                    rows.referral(
+                        session, f"S2S-18-44{letters[number // 22]}{letters[number % 22]}"
+                    )
+                session.commit()
+            statements.clear()
+            page = client.get("triage.index")
+            assert len(references_on(page)) == count
+            counted.append(len(statements))
+        assert counted[0] == counted[1]
+    finally:
+        client.app.config["S2S_PAGE_SIZE"] = 25
+
+
+# The referral -----------------------------------------------------------------------------------
+
+
+def test_referral_shows_all_of_it_and_the_look_is_audited(
+    client: Client, session: Session, referral: Referral
+) -> None:
+    page = client.sign_on("officer").get("triage.show", reference=REF)
+    for words in (
+        "£100: mainstream school",
+        "Not charged",
+        "Now and next board",
+        "Referral started",
+    ):
+        assert words in page.words
+    assert "=1+1 is <b>hard</b>" in page.words
+    looked = session.scalars(
+        select(AuditEntry).where(AuditEntry.action == "looked at", AuditEntry.entity_key == REF)
+    ).one()
+    assert (looked.by_id, looked.outcome) == ("officer", 200)
+
+
+def test_referral_shows_notes_to_officers_only(
+    client: Client, session: Session, referral: Referral
+) -> None:
+    client.sign_on("officer").post(
+        "triage.accept", {"note": "Rang the head", "seen": "1"}, reference=REF
+    )
+    assert "Rang the head" in client.get("triage.show", reference=REF).words
+    assert (
+        "Charged to Little Snoring Invented Primary"
+        in client.get("triage.show", reference=REF).words
+    )
+
+
+@pytest.mark.parametrize("endpoint", ["show", "accept", "decline", "return_for_information"])
+@pytest.mark.parametrize("key", ["senco", "practitioner", "lead", "finance", "manager", "auditor"])
+def test_nobody_but_an_officer_gets_in(
+    client: Client, referral: Referral, endpoint: str, key: str
+) -> None:
+    client.sign_on(key).get(f"triage.{endpoint}", status=403, reference=REF)
+
+
+@pytest.mark.parametrize("reference", ["S2S-19-XXXX", "nonsense", "S2S-19-7K4Q"])
+def test_an_absent_referral_and_a_draft_look_the_same(
+    client: Client, session: Session, reference: str
+) -> None:
+    rows.referral(session, "S2S-19-7K4Q", status=Status.DRAFT)
+    session.commit()
+    for endpoint in ("show", "accept", "close"):
+        page = client.sign_on("officer").get(f"triage.{endpoint}", status=404, reference=reference)
+        assert page.h1 == "Page not found"
+
+
+# Accepting --------------------------------------------------------------------------------------
+
+
+def test_accepting_shows_the_fee_first_then_charges_and_tells_the_school(
+    client: Client, session: Session, connection: Connection, referral: Referral
+) -> None:
+    page = client.sign_on("officer").get("triage.accept", reference=REF)
+    assert (
+        "£100 will be charged to Little Snoring Invented Primary as soon as you accept."
+        " Why: £100: mainstream school, received 14 May 2019, MI Sheet 44/19." in page.words
+    )
+    done = client.post("triage.accept", {**seen(page), "note": "Clear need"}, reference=REF)
+    assert "the school has been told" in client.follow(done).words
+    row = fresh(session)
+    assert row.status is Status.ACCEPTED
+    happened = last_event(session, row)
+    assert (happened.action, happened.by_id, happened.note) == (
+        Action.ACCEPTED,
+        "officer",
+        "Clear need",
+    )
+    assert "Clear need" not in happened.message
+    (charge,) = charges(session)
+    assert (charge.amount_pence, charge.referral_reference, charge.recorded_by_id) == (
+        10_000,
+        REF,
+        "officer",
+    )
+    assert charge.verdict == row.fee_verdict
+    assert charge.terms_id == row.terms_id
+    (mail,) = mails(connection)
+    assert (mail["notice"], mail["address"]) == ("referral_accepted", "senco@school.example")
+    assert mail["link"].endswith(f"/s2s/referrals/{REF}/")
+
+
+def test_at_nothing_to_pay_nothing_is_posted_and_the_reason_is_said(
+    client: Client, session: Session, referral: Referral
+) -> None:
+    referral.fee_pence = 0
+    referral.fee_verdict = "£0: early years setting, received 14 May 2019, MI Sheet 44/19"
+    session.commit()
+    page = client.sign_on("officer").get("triage.accept", reference=REF)
+    assert "Nothing will be charged. £0: early years setting" in page.words
+    client.post("triage.accept", seen(page), reference=REF)
+    assert charges(session) == []
+    assert "£0: early years setting" in last_event(session, fresh(session)).message
+
+
+def test_a_button_pressed_twice_charges_once_and_says_so(
+    client: Client, session: Session, referral: Referral
+) -> None:
+    form = seen(client.sign_on("officer").get("triage.accept", reference=REF))
+    client.post("triage.accept", form, reference=REF)
+    again = client.post("triage.accept", form, status=422, reference=REF)
+    assert again.errors == [
+        "You accepted this referral on 14 May 2019 at midday. Nothing has been changed now."
+    ]
+    assert len(charges(session)) == 1
+    assert (
+        session.scalar(
+            select(func.count())
+            .select_from(ReferralEvent)
+            .where(ReferralEvent.action == Action.ACCEPTED)
+        )
+        == 1
+    )
+
+
+def test_two_officers_the_second_is_told_who_decided_and_keeps_what_was_typed(
+    client: Client, session: Session, connection: Connection, referral: Referral
+) -> None:
+    form = seen(client.sign_on("officer").get("triage.decline", reference=REF))
+    other = Client(client.app).sign_on("other-officer")
+    other.post("triage.accept", form, reference=REF)
+    told = len(mails(connection))
+    late = client.post(
+        "triage.decline",
+        {**form, "reason": "DECLINE_CAPACITY", "message": "We are full until June"},
+        status=422,
+        reference=REF,
+    )
+    assert late.errors == [
+        "Ravi Officer accepted this referral on 14 May 2019 at midday."
+        " Nothing has been changed now."
+    ]
+    assert late.value("message") == "We are full until June"
+    assert late.document.xpath("//input[@value='DECLINE_CAPACITY']/@checked")
+    row = fresh(session)
+    assert row.status is Status.ACCEPTED
+    assert row.decline_reason is None
+    assert len(mails(connection)) == told
+
+
+def test_a_page_drawn_before_the_school_sent_again_decides_nothing_yet(
+    client: Client, session: Session, referral: Referral
+) -> None:
+    form = seen(client.sign_on("officer").get("triage.accept", reference=REF))
+    referral.visit_notes = "Changed and sent again"
+    session.commit()
+    late = client.post("triage.accept", {**form, "note": "Fine"}, status=422, reference=REF)
+    assert "has changed since you opened this page" in late.errors[0]
+    assert late.value("note") == "Fine"
+    assert charges(session) == []
+    client.post("triage.accept", {**seen(late), "note": late.value("note")}, reference=REF)
+    assert fresh(session).status is Status.ACCEPTED
+
+
+def test_officers_at_the_same_instant_one_decides_and_one_is_told(server_url: str) -> None:
+    """Real transactions, in threads, in a database of their own: nothing here is rolled back."""
+    url = fresh_database(server_url, f"s2s_test_{os.getpid()}_race")
+    engine = create_engine(url)
+    migrations.upgrade(engine)
+    references = ["S2S-19-7K43", "S2S-19-7K44", "S2S-19-7K46", "S2S-19-7K47"]
+    with Session(engine) as session, session.begin():
+        session.add_all(world.establishments())
+        session.flush()
+        for reference in references:
+            rows.referral(session, reference)
+    app = make_host(url, dict(ACTORS))
+    people = [Client(app).sign_on(key) for key in ("officer", "other-officer", "officer")]
+    try:
+        for reference in references:
+            start = threading.Barrier(len(people))
+            with ThreadPoolExecutor(len(people)) as pool:
+                answers = [pool.submit(_race, who, reference, start) for who in people]
+            assert sorted(answer.result() for answer in answers) == [302, 422, 422]
+        with Session(engine) as session:
+            assert len(charges(session)) == len(references)
+            assert set(session.scalars(select(Referral.status))) == {Status.ACCEPTED}
+    finally:
+        with app.app_context():
+            state().engine.dispose()
+        engine.dispose()
+        server = create_engine(server_url, isolation_level="AUTOCOMMIT")
+        with server.connect() as connection:
+            name = make_url(url).database
+            connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+        server.dispose()
+
+
+def _race(who: Client, reference: str, start: threading.Barrier) -> int:
+    path = who.url("triage.accept", reference=reference)
+    start.wait(timeout=20)
+    return who.open(path, method="POST", data={"csrf_token": who.token, "seen": "1"}).status_code
+
+
+@pytest.mark.parametrize("nonsense", ["", "x", "-1", "٣", "9" * 50])
+def test_a_version_that_is_none_decides_nothing(
+    client: Client, session: Session, referral: Referral, nonsense: str
+) -> None:
+    client.sign_on("officer").post("triage.accept", {"seen": nonsense}, status=422, reference=REF)
+    assert fresh(session).status is Status.SUBMITTED
+
+
+def test_a_charge_that_fails_leaves_the_referral_undecided(
+    session: Session,
+    connection: Connection,
+    referral: Referral,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_given: object, **_named: object) -> None:
+        raise Refused("The lines of a ledger entry must sum to nothing.")
+
+    monkeypatch.setattr(triage.referrals, "record", fail)
+    with acting_as(OFFICER), pytest.raises(Refused), unit_of_work() as work:
+        triage.accept(work, REF, seen=referral.version, by=OFFICER)
+    assert fresh(session).status is Status.SUBMITTED
+    assert charges(session) == []
+    assert mails(connection) == []
+
+
+@pytest.mark.parametrize("status", [s for s in Status if s not in {Status.SUBMITTED, Status.DRAFT}])
+def test_only_what_waits_can_be_decided(client: Client, session: Session, status: Status) -> None:
+    row = rows.referral(session, REF, status=status)
+    session.commit()
+    client.sign_on("officer")
+    for endpoint in ("accept", "decline", "return_for_information"):
+        page = client.get(f"triage.{endpoint}", status=409, reference=REF)
+        assert page.h1 == "This has changed"
+    session.rollback()
+    with acting_as(OFFICER), pytest.raises(AlreadyDecided), unit_of_work() as work:
+        triage.accept(work, REF, seen=row.version, by=OFFICER)
+
+
+# Declining and returning ------------------------------------------------------------------------
+
+
+def test_declining_needs_a_reason_and_words_for_the_school(
+    client: Client, session: Session, connection: Connection, referral: Referral
+) -> None:
+    page = client.sign_on("officer").get("triage.decline", reference=REF)
+    refused = client.post(
+        "triage.decline", {**seen(page), "note": "kept"}, status=422, reference=REF
+    )
+    assert refused.errors == [
+        "Choose why you are declining the referral",
+        "Enter what you want to tell the school",
+    ]
+    assert refused.value("note") == "kept"
+    refused = client.post(
+        "triage.decline",
+        {**seen(page), "reason": "BECAUSE", "message": "x"},
+        status=422,
+        reference=REF,
+    )
+    assert refused.errors == ["Choose why you are declining the referral"]
+    client.post(
+        "triage.decline",
+        {**seen(page), "reason": "REDIRECT", "message": "Ask the\nvirtual school", "note": "n"},
+        reference=REF,
+    )
+    row = fresh(session)
+    assert (row.status, row.decline_reason) == (Status.DECLINED, DeclineReason.REDIRECT)
+    happened = last_event(session, row)
+    assert happened.message == "Another service suits it better.\nAsk the\nvirtual school"
+    assert happened.note == "n"
+    assert charges(session) == []
+    assert [mail["notice"] for mail in mails(connection)] == ["referral_declined"]
+    assert "Ask the virtual school" in client.get("triage.show", reference=REF).words
+
+
+def test_returning_gives_it_back_to_the_school_with_what_is_asked(
+    client: Client, session: Session, connection: Connection, referral: Referral
+) -> None:
+    page = client.sign_on("officer").get("triage.return_for_information", reference=REF)
+    refused = client.post(
+        "triage.return_for_information",
+        {**seen(page), "message": " \n "},
+        status=422,
+        reference=REF,
+    )
+    assert refused.errors == ["Enter what information you need"]
+    client.post(
+        "triage.return_for_information", {**seen(page), "message": "The plan"}, reference=REF
+    )
+    row = fresh(session)
+    assert row.status is Status.RETURNED
+    assert last_event(session, row).message == "The plan"
+    assert charges(session) == []
+    assert [mail["notice"] for mail in mails(connection)] == ["referral_returned"]
+    late = client.post("triage.accept", seen(page), status=422, reference=REF)
+    assert late.errors[0].startswith("You sent this referral back to the school")
+
+
+def test_a_service_refuses_without_words_for_the_school(
+    session: Session, referral: Referral
+) -> None:
+    with (
+        acting_as(OFFICER),
+        pytest.raises(Refused, match="tell the school"),
+        unit_of_work() as work,
+    ):
+        triage.decline(work, REF, seen=referral.version, message=" ", by=OFFICER)
+    with acting_as(OFFICER), pytest.raises(Stale), unit_of_work() as work:
+        triage.decline(work, REF, seen=99, message="No", by=OFFICER)
+
+
+@pytest.mark.parametrize("notice", ["referral_accepted", "referral_declined", "referral_returned"])
+def test_mail_has_the_reference_and_a_link_and_nothing_of_a_child(
+    client: Client, notice: str
+) -> None:
+    body = client.app.jinja_env.get_template(f"s2s/mail/{notice}.txt").render(
+        reference=REF, school="Little Snoring & Co", link="https://portal.example/s2s/x"
+    )
+    assert REF in body
+    assert "Little Snoring & Co" in body
+    assert "https://portal.example/s2s/x" in body
+    assert not {"pupil", "child", "need:"} & set(body.lower().split())
