@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from flask import request
 from flask_wtf import FlaskForm
 from govuk_frontend_wtf.wtforms_widgets import GovDateInput, GovTextArea, GovTextInput
 from wtforms import Field, HiddenField, StringField, TextAreaField
@@ -14,9 +15,20 @@ LONGEST = 10_000  # characters of one answer in free text
 
 
 class S2SForm(FlaskForm):
-    """Base of our forms. Every form carries its own token, whatever the host protects."""
+    """Base of our forms. Every form carries its own token, whatever the host protects.
+
+    It reads what a browser's form sends and no more: Flask-WTF would let files and JSON in as
+    well, and a list where text is expected.
+    """
 
     out_of_order = False
+
+    class Meta(FlaskForm.Meta):  # type: ignore[name-defined, misc]
+        """How WTForms reads the request."""
+
+        def wrap_formdata(self, form: Any, formdata: Any) -> Any:
+            """The posted fields and no others."""
+            return request.form if request.method == "POST" else None
 
 
 class ButtonForm(S2SForm):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
-from s2s_portal.blueprints.pages import page
 
 from s2s_portal.access import allow, anyone, public
+from s2s_portal.blueprints.pages import page
 from s2s_portal.services import front_page, health
 
 bp = Blueprint("home", __name__)

@@ -36,12 +36,14 @@ def server_url() -> Iterator[str]:
     if given:
         yield given
         return
-    from s2s_portal.reference_portal.postgres import EmbeddedPostgres
+    from s2s_portal.reference_portal.postgres import FAST_AND_UNSAFE, EmbeddedPostgres
 
     with tempfile.TemporaryDirectory(prefix="s2s-test-") as folder:
-        quick = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-        with EmbeddedPostgres(Path(folder) / "postgres", settings=quick) as server:
-            yield server.url
+        server = EmbeddedPostgres(Path(folder) / "postgres", settings=FAST_AND_UNSAFE)
+        try:
+            yield server.start()
+        finally:
+            server.remove()
 
 
 def fresh_database(server_url: str, name: str) -> str:

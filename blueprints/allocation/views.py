@@ -45,16 +45,7 @@ def allocate(reference: str) -> ResponseReturnValue:
     form.practitioner.choices = [SelectChoice(str(one.practitioner_id), one.name) for one in found]
     if form.validate_on_submit():
         try:
-            with unit_of_work() as work:
-                made = allocation.allocate(
-                    work,
-                    reference,
-                    practitioner_id=int(form.practitioner.data),
-                    reason=form.reason.data,
-                    seen=form.version,
-                    by=current_actor(),
-                )
-                name = made.practitioner_name
+            name = _give(reference, form)
         except Refused as error:
             refuse(form, error)
             referral = referrals.get(reference)
@@ -74,3 +65,17 @@ def allocate(reference: str) -> ResponseReturnValue:
         need=need_label,
         support=[labels.SUPPORT[Support(kind)] for kind in referral.support],
     )
+
+
+def _give(reference: str, form: AllocateForm) -> str:
+    """Allocate as the form says; the name of who has the referral now."""
+    with unit_of_work() as work:
+        made = allocation.allocate(
+            work,
+            reference,
+            practitioner_id=int(form.practitioner.data),
+            reason=form.reason.data,
+            seen=form.version,
+            by=current_actor(),
+        )
+        return made.practitioner_name

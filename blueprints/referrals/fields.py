@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from flask import request
-from flask_wtf import FlaskForm
 from govuk_frontend_wtf.wtforms_widgets import (
     GovCheckboxesInput,
     GovCheckboxInput,
@@ -33,16 +31,7 @@ from s2s_portal.blueprints.forms import S2SForm, Seen
 LEGEND = "govuk-fieldset__legend--s"
 
 
-class JourneyForm(S2SForm):
-    """A form that reads what a browser's form sends: neither files nor JSON are answers here."""
-
-    class Meta(FlaskForm.Meta):
-        def wrap_formdata(self, form: Any, formdata: Any) -> Any:
-            """The posted fields and no others; Flask-WTF would let files and JSON in as well."""
-            return request.form if request.method == "POST" else None
-
-
-class SectionForm(JourneyForm):
+class SectionForm(S2SForm):
     """A form for one section: its answers, and the state of the section it was drawn from."""
 
     seen = Seen()

@@ -9,10 +9,9 @@ from wtforms import Field, HiddenField
 from wtforms.validators import StopValidation
 
 from s2s_portal import clock, upn
-from s2s_portal.blueprints.forms import DayField, Line, Needed, Paragraphs
+from s2s_portal.blueprints.forms import DayField, Line, Needed, Paragraphs, S2SForm
 from s2s_portal.blueprints.referrals.fields import (
     AnyOf,
-    JourneyForm,
     NotFuture,
     OneOf,
     OneOfList,
@@ -30,13 +29,13 @@ OLDEST = 26  # an EHC plan can last until a young person is 25
 EMAIL = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\".]+")
 
 
-class StartForm(JourneyForm):
+class StartForm(S2SForm):
     """Begin a referral for one school."""
 
     urn = HiddenField()
 
 
-class SubmitForm(JourneyForm):
+class SubmitForm(S2SForm):
     """Send the referral: its single-use token."""
 
     token = HiddenField()
@@ -80,7 +79,7 @@ class SchoolForm(SectionForm):
     )
 
 
-class KindForm(JourneyForm):
+class KindForm(S2SForm):
     """Whom the referral is about: asked before anything about them."""
 
     kind = OneOf(

@@ -532,6 +532,9 @@ def upgrade() -> None:
         schema="s2s",
     )
     op.create_index(
+        "ix_allocation_referral", "allocation", ["referral_id"], unique=False, schema="s2s"
+    )
+    op.create_index(
         "ix_allocation_practitioner",
         "allocation",
         ["practitioner_id", "ended_at"],
@@ -962,6 +965,7 @@ def downgrade() -> None:
         schema="s2s",
         postgresql_where="ended_at IS NULL",
     )
+    op.drop_index("ix_allocation_referral", table_name="allocation", schema="s2s")
     op.drop_index("ix_allocation_practitioner", table_name="allocation", schema="s2s")
     op.drop_table("allocation", schema="s2s")
     op.drop_table("agreement", schema="s2s")

@@ -206,7 +206,8 @@ CREATE POLICY ledger_entry_read ON s2s.ledger_entry FOR SELECT
         OR ((SELECT s2s.acts_as('school_referrer'))
             AND urn = ANY ((SELECT s2s.acting_establishments())::integer[])));
 CREATE POLICY ledger_entry_add ON s2s.ledger_entry FOR INSERT
-    WITH CHECK ((SELECT s2s.acts_as('finance', 'finance_approver', 'system'))
+    WITH CHECK ((SELECT s2s.acts_as('finance_approver', 'system'))
+        OR (kind <> 'reversal' AND (SELECT s2s.acts_as('finance')))
         OR (kind = 'charge' AND (SELECT s2s.acts_as('send_officer'))));
 CREATE POLICY posting_read ON s2s.posting FOR SELECT
     USING (EXISTS (SELECT FROM s2s.ledger_entry e WHERE e.number = entry_number));

@@ -19,11 +19,12 @@ def main() -> None:
     if given:
         measure(given)
         return
-    with (
-        tempfile.TemporaryDirectory(prefix="s2s-bench-") as folder,
-        EmbeddedPostgres(Path(folder) / "postgres") as server,
-    ):
-        measure(server.url)
+    with tempfile.TemporaryDirectory(prefix="s2s-bench-") as folder:
+        server = EmbeddedPostgres(Path(folder) / "postgres")
+        try:
+            measure(server.start())
+        finally:
+            server.remove()
 
 
 def measure(server_url: str) -> None:

@@ -564,9 +564,9 @@ def test_a_store_that_is_not_roots_own_is_refused(home: Path, place: Path, make:
 
 
 @only_root
-def test_the_same_holds_for_an_ordinary_user(home: Path, place: Path, make: Make) -> None:
+def test_the_same_holds_for_an_ordinary_user(home: Path, place: Path, make_afresh: Make) -> None:
     """Runs tests again in an account whose home is private, while a server of root's runs."""
-    make(place / "postgres").start()
+    make_afresh(place / "postgres").start()
     ann = pwd.getpwnam("daemon")
     os.chown(home, ann.pw_uid, ann.pw_gid)
     account = postgres_home.Account(ann.pw_name, ann.pw_uid, ann.pw_gid)
