@@ -143,7 +143,7 @@ def section(person: Person, reference: str, key: str) -> Person:
 def accepts(officer: Person, reference: str) -> None:
     """The officer finds it on the worklist, opens it and accepts it."""
     officer.go(f"/s2s/triage/?q={reference}").follow(reference)
-    officer.sees(PUPIL, "£100: mainstream school").follow("Accept")
+    officer.sees(PUPIL, "£100: mainstream school").press("Accept")
     officer.sees("£100").press(re.compile("Accept"))
     officer.sees("accepted")
 
@@ -224,7 +224,7 @@ def pulls_and_collects(finance: Person, reference: str, folder: Path, school: in
     """Finance pulls what is due, checks the CSV and XLSX, and marks it collected."""
     finance.go("/s2s/finance/").sees(reference)
     nothing_about_a_child(finance)
-    finance.go("/s2s/finance/pulls").press(re.compile("Pull")).sees("£")
+    finance.go("/s2s/finance/pulls").press("Make a pull").sees("£")
     nothing_about_a_child(finance)
     rows = list(csv.DictReader(io.StringIO(download(finance, "csv", folder).decode("utf-8-sig"))))
     mine = [row for row in rows if reference in row.values()]
@@ -232,11 +232,10 @@ def pulls_and_collects(finance: Person, reference: str, folder: Path, school: in
     assert "100.00" in mine[0].values()
     assert PUPIL not in str(rows)
     assert download(finance, "xlsx", folder).startswith(b"PK")
-    finance.follow(re.compile("collected", re.IGNORECASE))
-    finance.fill(re.compile("reference", re.IGNORECASE), "JNL-0042")
+    finance.press("Mark as collected").fill("Finance’s reference", "JNL-0042")
     today = clock.today()
-    finance.date(re.compile("collected|date", re.IGNORECASE), today.day, today.month, today.year)
-    finance.press(re.compile("collected", re.IGNORECASE)).sees("JNL-0042")
+    finance.date("Day of collection", today.day, today.month, today.year)
+    finance.press("Mark as collected").sees("JNL-0042")
     urns = [int(value) for value in mine[0].values() if value.isdigit() and len(value) == 6]
     return school or urns[0]
 
@@ -272,11 +271,11 @@ def records_outcomes(practitioner: Person, reference: str) -> None:
 
 def closes_and_reopens(officer: Person, reference: str) -> None:
     """The officer closes the referral, and opens it again with a reason."""
-    officer.go(f"/s2s/triage/{reference}/").follow("Close this referral")
+    officer.go(f"/s2s/triage/{reference}/").press("Close this referral")
     officer.page.locator("input[type=radio][value=PARTLY_MET]").check()
     officer.page.locator("textarea").first.fill("Thank you. We close this referral now.")
     officer.press(re.compile("Close")).sees("closed")
-    officer.go(f"/s2s/triage/{reference}/").follow("Reopen this referral")
+    officer.go(f"/s2s/triage/{reference}/").press("Reopen this referral")
     officer.page.locator("textarea").first.fill("The school asked for one more visit.")
     officer.press(re.compile("Reopen")).sees("reopened")
 

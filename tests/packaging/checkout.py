@@ -63,3 +63,8 @@ def python(
 ) -> subprocess.CompletedProcess[str]:
     """Run this interpreter in a process of its own."""
     return run(sys.executable, *arguments, cwd=cwd, environment=environment)
+
+
+def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Ask git about the checkout, whoever owns its folder (CI can run as another user)."""
+    return run("git", "-c", "safe.directory=*", *arguments, cwd=TOP)

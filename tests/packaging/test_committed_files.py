@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from build_support.links import TOP
-from tests.packaging.checkout import run
+from tests.packaging.checkout import git
+
+pytestmark = pytest.mark.skipif(
+    not (TOP / ".git").exists(),
+    reason="not a git checkout: git cannot say which files are committed",
+)
 
 # A class of one letter in each keeps this file from matching itself.
 FORBIDDEN = {
@@ -23,11 +28,8 @@ FORBIDDEN = {
 
 
 def _committed_files() -> list[Path]:
-    listing = run(
-        "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=TOP
-    )  # fmt: skip
-    if listing.returncode:
-        pytest.skip("this is not a git checkout, so git cannot say which files are committed")
+    listing = git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    assert listing.returncode == 0, listing.stderr
     paths = (TOP / name for name in listing.stdout.split("\0") if name)
     return [path for path in paths if path.is_file()]
 
