@@ -8,7 +8,7 @@ from typing import Any
 from flask import request
 from flask_wtf import FlaskForm
 from govuk_frontend_wtf.wtforms_widgets import GovDateInput, GovTextArea, GovTextInput
-from wtforms import Field, HiddenField, StringField, TextAreaField
+from wtforms import Field, HiddenField, RadioField, StringField, TextAreaField
 from wtforms.validators import Length, StopValidation
 
 LONGEST = 10_000  # characters of one answer in free text
@@ -23,7 +23,7 @@ class S2SForm(FlaskForm):
 
     out_of_order = False
 
-    class Meta(FlaskForm.Meta):  # type: ignore[name-defined, misc]
+    class Meta(FlaskForm.Meta):
         """How WTForms reads the request."""
 
         def wrap_formdata(self, form: Any, formdata: Any) -> Any:
@@ -118,3 +118,35 @@ class DayField(Field):
 
 class Seen(HiddenField):
     """Which state of the thing the page was drawn from: tells a stale form from a fresh one."""
+
+
+class PickOne(RadioField):
+    """Radio buttons of which one must be picked; `message` says what to do when none is.
+
+    Drawn by the macro `radios` of `s2s/triage/parts.html`, or in the rows of a table.
+    """
+
+    def __init__(self, label: str, message: str, **kwargs: Any) -> None:
+        super().__init__(label, validate_choice=False, **kwargs)
+        self.message = message
+
+    def pre_validate(self, _form: Any) -> None:
+        """Refuse nothing picked, and what is not offered, with the same words."""
+        if self.data not in {choice.value for choice in self.choices}:
+            raise StopValidation(self.message)
+
+
+class DecidingForm(S2SForm):
+    """A form that decides something about a referral, and knows which version it was drawn from."""
+
+    seen = Seen()
+
+    @property
+    def version(self) -> int:
+        """The referral's version when the page was drawn; 0, which none has, for nonsense."""
+        text = str(self.seen.data or "")
+        return int(text) if text.isdecimal() and len(text) < 10 else 0
+
+    def renew(self, version: int) -> None:
+        """Show this version from now on: the person has been told what changed."""
+        self.seen.data = version

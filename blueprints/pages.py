@@ -75,8 +75,16 @@ def database_away(error: Exception) -> ResponseReturnValue:
 
 def _plain_page(title: str, message: str, status: int) -> ResponseReturnValue:
     session().rollback()
-    g.s2s_plain = True
+    # Flask-Login asks the host's user_loader again while a template renders, and with the database
+    # away that would fail inside the error page itself.
+    g._login_user = current_user_or_nobody()
     return render_template("s2s/error.html", title=title, message=message), status
+
+
+def current_user_or_nobody() -> Any:
+    """The user that this request has already found, else the host's anonymous user."""
+    found = g.get("_login_user")
+    return current_app.login_manager.anonymous_user() if found is None else found
 
 
 def refuse(form: FlaskForm, error: S2SError) -> None:
@@ -138,19 +146,10 @@ NAV = (
 def nav_items() -> list[dict[str, Any]]:
     """The entries of this service for a menu, for the person who is acting: text, href, active."""
     actor = current_actor()
-    endpoint = request.endpoint or ""
-    return [
-        {
-            "text": text,
-            "href": url_for(target),
-            "active": endpoint == target
-            or (
-                endpoint.rpartition(".")[0] == target.rpartition(".")[0] and target[-6:] == ".index"
-            ),
-        }
-        for text, target, policy in NAV
-        if policy.admits(actor)
-    ]
+    entries = [(text, url_for(target)) for text, target, policy in NAV if policy.admits(actor)]
+    # The page is below the entry with the longest address that its own begins with.
+    here = max((href for _, href in entries if request.path.startswith(href)), key=len, default="")
+    return [{"text": text, "href": href, "active": href == here} for text, href in entries]
 
 
 def day(value: date | datetime | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import TextIO
 
 from alembic import command
 from alembic.config import Config
@@ -19,7 +20,7 @@ SCHEMA = "s2s"
 VERSION_TABLE = "alembic_version"
 
 
-def _config(connection: Connection | None = None, output: io.TextIOBase | None = None) -> Config:
+def _config(connection: Connection | None = None, output: TextIO | None = None) -> Config:
     config = Config(output_buffer=output)
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection

@@ -4,7 +4,13 @@ What a host imports: `S2SPortal` to mount it, `Actor`, `Role` and `IdentityAdapt
 users are, `s2s_nav_items` for its menu.
 """
 
+from typing import TYPE_CHECKING
+
 from s2s_portal.identity import Actor, IdentityAdapter, Role
+
+if TYPE_CHECKING:
+    from s2s_portal.blueprints.pages import nav_items as s2s_nav_items
+    from s2s_portal.mount import S2SPortal
 
 __all__ = ["Actor", "IdentityAdapter", "Role", "S2SPortal", "s2s_nav_items"]
 

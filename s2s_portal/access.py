@@ -97,8 +97,8 @@ def guard() -> Response | None:
         g.s2s_actor = here.identity.actor(current_user._get_current_object())
     if not current_user.is_authenticated:
         if request.method in {"GET", "HEAD"}:
-            unauthorised = current_app.login_manager.unauthorized  # type: ignore[attr-defined]
-            if current_app.login_manager.login_view:  # type: ignore[attr-defined]
+            unauthorised = current_app.login_manager.unauthorized
+            if current_app.login_manager.login_view:
                 return unauthorised()  # type: ignore[no-any-return]
         return redirect(here.setting("S2S_SIGN_IN_URL"))
     if not policy.admits(current_actor()):

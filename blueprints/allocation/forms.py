@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from s2s_portal.blueprints.forms import Needed, Paragraphs
-from s2s_portal.blueprints.triage.forms import DecidingForm, PickOne
+from s2s_portal.blueprints.forms import DecidingForm, Needed, Paragraphs, PickOne
 
 
 class AllocateForm(DecidingForm):

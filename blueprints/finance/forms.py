@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from datetime import date
 from typing import Any
 
 from wtforms import HiddenField
@@ -38,3 +39,9 @@ class CollectForm(S2SForm):
         longest=LONGEST_REFERENCE,
     )
     collected_on = DayField("Day of collection", [Needed("Enter the day of collection")])
+
+    @property
+    def day(self) -> date:
+        """The day of collection, once the form has been found good."""
+        assert self.collected_on.data is not None
+        return self.collected_on.data

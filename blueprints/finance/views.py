@@ -113,8 +113,8 @@ def collect(number: int) -> ResponseReturnValue:
                 pulls.collect(
                     work,
                     number,
-                    finance_reference=form.finance_reference.data,
-                    collected_on=form.collected_on.data,
+                    finance_reference=form.finance_reference.data or "",
+                    collected_on=form.day,
                     by=current_actor(),
                 )
         except Refused as error:

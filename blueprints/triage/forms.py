@@ -2,47 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from wtforms import RadioField
 from wtforms.fields import SelectChoice
-from wtforms.validators import StopValidation
 
-from s2s_portal.blueprints.forms import Needed, Paragraphs, S2SForm, Seen
+from s2s_portal.blueprints.forms import DecidingForm, Needed, Paragraphs, PickOne
 from s2s_portal.services.closing import CLOSURE_WORDS
 from s2s_portal.services.triage import DECLINE_WORDS
-
-
-class PickOne(RadioField):
-    """Radio buttons of which one must be picked; `message` says what to do when none is.
-
-    Drawn by the macro `radios` of `s2s/triage/parts.html`, or in the rows of a table.
-    """
-
-    def __init__(self, label: str, message: str, **kwargs: Any) -> None:
-        super().__init__(label, validate_choice=False, **kwargs)
-        self.message = message
-
-    def pre_validate(self, _form: Any) -> None:
-        """Refuse nothing picked, and what is not offered, with the same words."""
-        if self.data not in {choice.value for choice in self.choices}:
-            raise StopValidation(self.message)
-
-
-class DecidingForm(S2SForm):
-    """A form that decides something about a referral, and knows which version it was drawn from."""
-
-    seen = Seen()
-
-    @property
-    def version(self) -> int:
-        """The referral's version when the page was drawn; 0, which none has, for nonsense."""
-        text = str(self.seen.data or "")
-        return int(text) if text.isdecimal() and len(text) < 10 else 0
-
-    def renew(self, version: int) -> None:
-        """Show this version from now on: the person has been told what changed."""
-        self.seen.data = version
 
 
 class AcceptForm(DecidingForm):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -199,7 +198,7 @@ def _decision(
     return _asked(template, form, referral)
 
 
-def _asked(template: str, form: DecidingForm, referral: Referral) -> Any:
+def _asked(template: str, form: DecidingForm, referral: Referral) -> ResponseReturnValue:
     return page(
         f"s2s/triage/{template}.html",
         form=form,

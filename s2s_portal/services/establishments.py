@@ -13,9 +13,9 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Table, insert, select, update
 
 from s2s_portal import audit, clock
 from s2s_portal.database import UnitOfWork, session, unit_of_work
@@ -24,7 +24,7 @@ from s2s_portal.identity import current_actor
 from s2s_portal.models.establishment import CLOSED, Establishment, ImportRun
 from s2s_portal.services.register_columns import BadRow, Columns
 
-TABLE = Establishment.__table__
+TABLE = cast(Table, Establishment.__table__)
 BATCH = 5_000  # rows sent to the database at a time
 SHOWN = 50  # lines of each kind that a report spells out
 

@@ -25,7 +25,7 @@ class Tile:
     count: int = 0
 
 
-Counted = tuple[Tile, Select[tuple[int]]]
+Counted = tuple[Tile, Select[int]]
 
 
 def tiles() -> list[Tile]:
@@ -48,7 +48,7 @@ def tiles() -> list[Tile]:
     ]
 
 
-def _count(*where: ColumnElement[bool]) -> Select[tuple[int]]:
+def _count(*where: ColumnElement[bool]) -> Select[int]:
     return select(func.count()).select_from(Referral).where(*where)
 
 

@@ -42,7 +42,7 @@ SUBJECTS = {
 
 def link_to(endpoint: str, **values: str | int) -> str:
     """The full address of one of our pages, as a reader of a mail needs it."""
-    path = url_for(endpoint, **values)
+    path = url_for(endpoint, _external=False, **values)  # type: ignore[arg-type]
     base = setting("S2S_EXTERNAL_URL") or (request.host_url if request else "")
     return base.rstrip("/") + path
 
@@ -118,7 +118,7 @@ def send(
         return
     message = Message(
         subject=SUBJECTS[notice].format(reference=reference),
-        recipients=recipients,
+        recipients=[*recipients],
         body=render_template(
             f"s2s/mail/{notice}.txt", reference=reference, school=school, link=link
         ),

@@ -291,7 +291,7 @@ def _collections(numbers: list[int]) -> dict[int, Collected]:
         .where(PullLine.pull_number.in_(numbers))
         .distinct()
     )
-    return {number: Collected(*how) for number, *how in rows}
+    return {number: Collected(reference, day, by_name) for number, reference, day, by_name in rows}
 
 
 def check_not_collected(number: int) -> None:

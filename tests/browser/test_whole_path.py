@@ -23,7 +23,7 @@ from tests.shared import GIAS
 
 REAL_SCHOOL = 120795  # Caister Junior School, a maintained junior school
 REFERENCE = re.compile(r"S2S-\d\d-[0-9A-Z]{4}")
-PUPIL = "O'Brien-Łukasz"
+PUPIL = "Żółkiewska-O'Neill"
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with-js", "without-js"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from flask import Flask
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.orm import Session
 
@@ -328,3 +329,18 @@ def test_only_an_approver_gets_a_reversal_past_the_database(
     session.rollback()
     with acting_as(APPROVER):
         assert ledger.post(UnitOfWork(session), lines, by=APPROVER, **fields).number == 2
+
+
+def test_the_command_says_that_the_ledger_is_sound(app: Flask, six: Connection) -> None:
+    six.execute(text("SET session_replication_role = origin"))
+    ran = app.test_cli_runner().invoke(args=["s2s", "ledger", "verify"])
+    assert (ran.exit_code, ran.output) == (0, "The ledger is sound: 6 entries.\n")
+
+
+def test_the_command_says_what_is_wrong_and_fails(app: Flask, six: Connection) -> None:
+    six.execute(text("UPDATE s2s.ledger_entry SET amount_pence = 1 WHERE number = 2"))
+    six.execute(text("SET session_replication_role = origin"))
+    ran = app.test_cli_runner().invoke(args=["s2s", "ledger", "verify"])
+    assert ran.exit_code == 1
+    assert "s2s: Entry 2 has been changed" in ran.stderr
+    assert "Traceback" not in ran.output

@@ -417,3 +417,18 @@ def test_the_time_of_a_pull_is_its_cutoff(session: Session, work: UnitOfWork) ->
     fees.charge_alone(work, 1)
     made = make(work)
     assert made.cutoff == made.at == datetime.fromisoformat("2019-05-14T11:00:00+00:00")
+
+
+def test_the_command_pulls_what_is_due_or_says_that_nothing_is(
+    app: Flask, session: Session, work: UnitOfWork
+) -> None:
+    fees.charge_alone(work, 1)
+    session.commit()
+    runner = app.test_cli_runner()
+    first, second = (runner.invoke(args=["s2s", "pull"]) for _ in range(2))
+    assert (first.exit_code, first.output) == (
+        0,
+        "Pull 1: 1 entry, £100, from entry 1 to entry 1.\n",
+    )
+    assert second.exit_code == 1
+    assert second.stderr == f"s2s: {pulls.NOTHING_DUE}\n"

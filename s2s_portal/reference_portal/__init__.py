@@ -1,0 +1,103 @@
+"""A small council portal to look around in: `make run`, or `flask --app
+s2s_portal.reference_portal`.
+
+It stands in for the council's own portal and shows, in `create_app`, what a host does to mount the
+service. It is for looking around and for tests, not for real children: anybody who can reach it can
+sign on as anybody.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask_mail import Mail
+from flask_wtf import CSRFProtect
+from sqlalchemy import make_url
+
+from s2s_portal.errors import NotMounted
+from s2s_portal.mount import S2SPortal
+from s2s_portal.reference_portal import accounts, folder, mailbox, pages, sign_on
+from s2s_portal.reference_portal.postgres import EmbeddedPostgres
+
+SMTP_PORT = 2525  # where mail goes until `make run` has chosen a port
+
+__all__ = ["create_app"]
+
+
+def create_app(config: Mapping[str, Any] | None = None) -> Flask:
+    """The portal with the service mounted. `config` goes before the environment.
+
+    Understands `DATABASE_URL`, `S2S_DATA_DIR`, `PORTAL_SMTP_PORT`, `PORTAL_OIDC_ISSUER`, and every
+    `S2S_...` setting in `config`. Without `DATABASE_URL` the embedded PostgreSQL of the folder is
+    started, or used where it runs already.
+    """
+    app = Flask(__name__)
+    app.config.from_mapping(_defaults())
+    app.config.from_mapping(config or {})
+    place = folder.place(app.config["S2S_DATA_DIR"])
+    app.config["S2S_DATA_DIR"] = str(place)
+    app.config["SECRET_KEY"] = app.config["SECRET_KEY"] or folder.secret_key(place)
+    app.config["MAIL_PORT"] = int(app.config["PORTAL_SMTP_PORT"] or _smtp_port(place))
+    app.config["SQLALCHEMY_DATABASE_URI"] = for_sqlalchemy(
+        app.config["DATABASE_URL"] or _embedded(place)
+    )
+    accounts.init_app(app)
+    Mail(app)
+    CSRFProtect(app)
+    S2SPortal().init_app(app, identity=accounts.Identity())
+    pages.init_app(app)
+    for blueprint in (pages.bp, sign_on.bp, mailbox.bp):
+        app.register_blueprint(blueprint)
+    if app.config["PORTAL_OIDC_ISSUER"]:
+        app.logger.warning("Personas are off, because PORTAL_OIDC_ISSUER is set.")
+    return app
+
+
+def _defaults() -> dict[str, Any]:
+    environment = os.environ.get
+    return {
+        "DATABASE_URL": environment("DATABASE_URL"),
+        "S2S_DATA_DIR": environment("S2S_DATA_DIR"),
+        "PORTAL_SMTP_PORT": environment("PORTAL_SMTP_PORT"),
+        "PORTAL_OIDC_ISSUER": environment("PORTAL_OIDC_ISSUER"),
+        "S2S_BASE_TEMPLATE": "portal/base.html",
+        "SECRET_KEY": None,
+        "SESSION_COOKIE_NAME": "portal_session",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "MAX_CONTENT_LENGTH": 2 * 1024 * 1024,
+        "MAIL_SERVER": "127.0.0.1",
+        "MAIL_DEFAULT_SENDER": "School to School Support <s2s@portal.example>",
+        # A connection that PostgreSQL dropped (a restart) is replaced, not handed out.
+        "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": True},
+    }
+
+
+def for_sqlalchemy(url: str) -> str:
+    """`url` as SQLAlchemy wants it: `postgres://` and `postgresql://` mean psycopg 3 here.
+
+    Raises NotMounted for any other database.
+    """
+    for scheme in ("postgres://", "postgresql://"):
+        if url.startswith(scheme):
+            return f"postgresql+psycopg://{url.removeprefix(scheme)}"
+    kind = make_url(url).drivername
+    if kind != "postgresql+psycopg":
+        raise NotMounted(f"DATABASE_URL must be the address of a PostgreSQL, not of {kind}.")
+    return url
+
+
+def _smtp_port(place: Path) -> int:
+    chosen = place / "smtp-port"
+    return int(chosen.read_text()) if chosen.exists() else SMTP_PORT
+
+
+def _embedded(place: Path) -> str:
+    server = EmbeddedPostgres(place / "postgres")
+    atexit.register(server.stop)  # stops nothing that somebody else started
+    return server.start()

@@ -1,0 +1,356 @@
+"""What the people of the demonstration do, each act by the service that real people would cause.
+
+An act takes the unit of work, the story, who acts, and the visit it is about (counted from 0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from random import Random
+
+from sqlalchemy import select
+
+from s2s_portal import Actor, Role, clock, upn
+from s2s_portal.database import UnitOfWork
+from s2s_portal.models.practitioner import Practitioner
+from s2s_portal.models.referral import Achieved, Closure, DeclineReason, Kind, Referral
+from s2s_portal.models.visit import VisitKind
+from s2s_portal.reference_portal import demonstration_words as words
+from s2s_portal.reference_portal.demonstration_schools import (
+    ACADEMY,
+    CHURCH_PRIMARY,
+    HIGH_SCHOOL,
+    JUNIOR,
+    NURSERY,
+    PRIMARY,
+    TRUST_PRIMARY,
+)
+from s2s_portal.reference_portal.personas import PERSONAS
+from s2s_portal.services import (
+    allocation,
+    closing,
+    drafting,
+    ledger,
+    record_answers,
+    records,
+    referrals,
+    submission,
+    triage,
+    visits,
+)
+from s2s_portal.services.draft_rules import Strategy
+
+SENCOS = {
+    ACADEMY: "Priya Vandermeer",
+    NURSERY: "Tess Okonjo",
+    CHURCH_PRIMARY: "Edmund Fairweather",
+    TRUST_PRIMARY: "Marta Kowalczyk-Bell",
+    JUNIOR: "Dai Pritchard",
+}
+# Year groups, the youngest one's age at 31 August before the school year, and how many follow.
+YEARS = {
+    NURSERY: ("N1", "N2"),
+    HIGH_SCHOOL: tuple(["7", "8", "9", "10", "11"]),
+    ACADEMY: tuple(["7", "8", "9", "10", "11"]),
+    JUNIOR: tuple(["3", "4", "5", "6"]),
+}
+PRIMARY_YEARS = tuple(["R", "1", "2", "3", "4", "5", "6"])
+AGE_ON_ENTRY = {"N1": 2, "N2": 3, "R": 4}
+
+
+@dataclass
+class Story:
+    """One referral as it goes along: who takes part, and what the steps so far left behind."""
+
+    random: Random
+    urn: int
+    practitioner: str
+    needs: list[str]
+    reference: str = ""
+    booked: list[datetime] = field(default_factory=list)
+
+    @property
+    def sender(self) -> Actor:
+        """Who refers: the persona of the school, or its invented SENCo."""
+        if self.urn == PRIMARY:
+            return PERSONAS["senco"].actor
+        if self.urn == HIGH_SCHOOL:
+            return PERSONAS["other-senco"].actor
+        return Actor(
+            id=f"demo-senco-{self.urn}",
+            name=SENCOS[self.urn],
+            email=f"senco.{self.urn}@portal.example",
+            roles=frozenset({Role.REFERRER}),
+            establishments=(self.urn,),
+        )
+
+
+Act = Callable[[UnitOfWork, Story, Actor, int], object]
+
+
+def _start(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    story.reference = drafting.start(work, story.urn, by=by).reference
+    referral = drafting.in_hand(story.reference, by=by)
+    drafting.save_school(
+        work,
+        referral,
+        contact_name=by.name,
+        contact_role="SENCO",
+        contact_email=by.email,
+        contact_phone="01632 960123",
+        leader_name="Hana Whitlock" if story.urn == PRIMARY else "The head teacher",
+        leader_agreed_on=clock.today(),
+        by=by,
+    )
+
+
+def _fill(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    referral = drafting.in_hand(story.reference, by=by)
+    said = words.about(story.needs[0])
+    if story.random.random() < 0.12:
+        _about_group(work, story, referral, by)
+    else:
+        _about_pupil(work, story, referral, by)
+    drafting.save_needs(work, referral, primary=story.needs[0], secondary=story.needs[1:], by=by)
+    drafting.save_tried(
+        work,
+        referral,
+        rows=[
+            Strategy(
+                what,
+                clock.today() - timedelta(days=120 - 50 * row),
+                clock.today() - timedelta(days=65 - 50 * row),
+                result,
+            )
+            for row, (what, result) in enumerate(said.tried)
+        ],
+        by=by,
+    )
+    drafting.save_outcomes(work, referral, outcomes=list(said.outcomes), by=by)
+    asked = story.random.sample(["ADV", "OBS", "MOD", "TRN", "RES", "PLN", "SGN", "RVS"], k=2)
+    drafting.save_support(work, referral, support=sorted(asked), reason=said.reason, by=by)
+    drafting.save_practicalities(
+        work,
+        referral,
+        preferred_days="Any morning but Friday",
+        visit_notes="Sign in at the front office. Park in the lane.",
+        by=by,
+    )
+    drafting.save_declaration(work, referral, declared_by=by.name, by=by)
+
+
+def _about_pupil(work: UnitOfWork, story: Story, referral: Referral, by: Actor) -> None:
+    random, today = story.random, clock.today()
+    year = random.choice(YEARS.get(story.urn, PRIMARY_YEARS))
+    age = AGE_ON_ENTRY[year] if year in AGE_ON_ENTRY else int(year) + 4
+    began = today.year if today.month >= 9 else today.year - 1
+    born = date(began - age - 1, 9, 1) + timedelta(days=random.randrange(365))
+    surname = random.choice(words.SURNAMES)
+    drafting.save_subject(
+        work,
+        referral,
+        kind=Kind.PUPIL,
+        surname=surname,
+        forenames=random.choice(words.FORENAMES),
+        known_as="",
+        date_of_birth=born,
+        sex=random.choice("FM"),
+        upn=_upn(story, born) if random.random() < 0.6 else "",
+        year_group=year,
+        out_of_year=False,
+        sen_provision=random.choice("KKKE"),
+        by=by,
+    )
+    drafting.save_consent(
+        work,
+        referral,
+        agreed=True,
+        given_by=f"A. {surname}",
+        relationship_to_pupil=random.choice(words.CARERS),
+        how=random.choice(["SIGNED", "EMAIL", "VERBAL"]),
+        obtained_by=by.name,
+        obtained_on=today,
+        by=by,
+    )
+
+
+def _upn(story: Story, born: date) -> str:
+    digits = (
+        f"926{story.urn % 10_000:04d}{(born.year + 4) % 100:02d}{story.random.randrange(1000):03d}"
+    )
+    return upn.check_letter(f"A{digits}") + digits
+
+
+def _about_group(work: UnitOfWork, story: Story, referral: Referral, by: Actor) -> None:
+    drafting.save_subject(
+        work,
+        referral,
+        kind=Kind.GROUP,
+        group_name="The Otters, an afternoon group",
+        group_size=story.random.randint(4, 9),
+        group_years=", ".join(YEARS.get(story.urn, PRIMARY_YEARS)[:2]),
+        sen_provision="K",
+        by=by,
+    )
+    drafting.save_consent(
+        work, referral, group_told="A letter home with the privacy notice.", by=by
+    )
+
+
+def _submit(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    token = f"demonstration-{story.random.getrandbits(64):016x}"
+    submission.submit(work, story.reference, token=token, by=by)
+
+
+def _seen(story: Story) -> int:
+    return referrals.get(story.reference).version
+
+
+def _give_back(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    triage.return_for_information(
+        work,
+        story.reference,
+        seen=_seen(story),
+        message="Please add what you tried for at least half a term, and what came of it.",
+        by=by,
+    )
+
+
+def _accept(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    note = "Clear account of what was tried; within the criteria."
+    triage.accept(work, story.reference, seen=_seen(story), note=note, by=by)
+
+
+def _decline(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    triage.decline(
+        work,
+        story.reference,
+        seen=_seen(story),
+        message="An educational psychologist is already advising on this. Please go on with that"
+        " advice for a term, and refer again if you still need us.",
+        reason=DeclineReason.REDIRECT,
+        by=by,
+    )
+
+
+def _allocate(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    chosen = work.session.scalars(
+        select(Practitioner.id).where(Practitioner.account_id == story.practitioner)
+    ).one()
+    allocation.allocate(
+        work,
+        story.reference,
+        practitioner_id=chosen,
+        reason="Experience with this need, and room for another case.",
+        seen=_seen(story),
+        by=by,
+    )
+
+
+def _book(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
+    starts = clock.local(story.booked[visit])
+    visits.book(
+        work,
+        story.reference,
+        kind=VisitKind.FOLLOW_UP if visit else VisitKind.OBSERVATION,
+        day=starts.date(),
+        starts=starts.time(),
+        ends=(starts + timedelta(minutes=75)).time(),
+        note="" if visit else "Please plan ten minutes with the class teacher afterwards.",
+        by=by,
+    )
+
+
+def _write(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
+    said = words.about(story.needs[0])
+    starts = clock.local(story.booked[visit])
+    answers = record_answers.Answers(
+        kind=VisitKind.FOLLOW_UP if visit else VisitKind.OBSERVATION,
+        visited_on=starts.date(),
+        started_at=starts.time(),
+        finished_at=time(starts.hour + 1, 45),
+        people_met="SENCo, class teacher, teaching assistant",
+        pupil_seen=True,
+        observed=said.observed,
+        discussed="What comes before the hard moments, and what staff already do well.",
+        resources_given="A sheet of the strategies below, for the classroom wall.",
+        next_visit="In about six weeks, to see what changed.",
+        recommendations=tuple(
+            record_answers.Advice(what, who, starts.date() + timedelta(days=14 * row))
+            for row, (what, who) in enumerate(said.advice, start=1)
+        ),
+    )
+    records.save(work, visits.get(story.reference, visit + 1), answers=answers, by=by)
+
+
+def _issue(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
+    made = visits.get(story.reference, visit + 1)
+    draft = records.of_visit(made)
+    records.issue(work, made, seen=draft.version if draft else 0, by=by)
+
+
+def _acknowledge(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
+    records.acknowledge(work, records.get(story.reference, visit + 1), by=by)
+
+
+def _add(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
+    record = records.get(story.reference, visit + 1)
+    text = "The speech and language therapist has since asked to share the first strategy."
+    records.add_addendum(work, record, text=text, by=by)
+
+
+def _assess(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    wanted = closing.outcomes(referrals.get(story.reference))
+    results = {
+        outcome.position: (
+            story.random.choice([Achieved.YES, Achieved.YES, Achieved.PARTLY, Achieved.NO]),
+            "As agreed with the class teacher.",
+        )
+        for outcome in wanted
+    }
+    closing.record_outcomes(work, story.reference, results=results, by=by)
+
+
+def _close(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
+    closing.close(
+        work,
+        story.reference,
+        closure=Closure.PARTLY_MET if visit >= 0 else Closure.WITHDRAWN_SCHOOL,
+        message="Thank you for working with us. You can refer again at any time.",
+        seen=_seen(story),
+        by=by,
+    )
+
+
+def _reopen(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    reason = "The class teacher has changed, and the school asked for one more visit."
+    closing.reopen(work, story.reference, reason=reason, seen=_seen(story), by=by)
+
+
+def _waive(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    charge = ledger.charge_for(story.reference)
+    number = charge.number if charge else 0  # which is no entry's, so `reverse` refuses it
+    reason = "Waived: no practitioner could visit before the school withdrew."
+    ledger.reverse(work, number, reason=reason, by=by)
+
+
+ACTS: dict[str, Act] = {
+    "start": _start,
+    "fill": _fill,
+    "submit": _submit,
+    "give_back": _give_back,
+    "accept": _accept,
+    "decline": _decline,
+    "allocate": _allocate,
+    "book": _book,
+    "write": _write,
+    "issue": _issue,
+    "acknowledge": _acknowledge,
+    "add": _add,
+    "assess": _assess,
+    "close": _close,
+    "reopen": _reopen,
+    "waive": _waive,
+}
