@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any
 
 from flask import request
 from flask_wtf import FlaskForm
 from govuk_frontend_wtf.wtforms_widgets import GovDateInput, GovTextArea, GovTextInput
-from wtforms import Field, HiddenField, RadioField, StringField, TextAreaField
+from wtforms import Field, FieldList, HiddenField, RadioField, StringField, TextAreaField
 from wtforms.validators import Length, StopValidation
 
 LONGEST = 10_000  # characters of one answer in free text
@@ -42,6 +43,10 @@ def tidy(value: Any) -> Any:
     return value.replace("\x00", "").replace("\r\n", "\n").strip()
 
 
+def _too_long(label: str, longest: int) -> str:
+    return f"{label.removesuffix(' (optional)')} must be {longest:,} characters or fewer"
+
+
 class Line(StringField):
     """One line of text, tidied, at most 200 characters."""
 
@@ -50,7 +55,7 @@ class Line(StringField):
     def __init__(self, label: str, validators: Any = (), *, longest: int = 200, **kwargs: Any):
         checks = [
             *validators,
-            Length(max=longest, message=f"{label} must be {longest} characters or fewer"),
+            Length(max=longest, message=_too_long(label, longest)),
         ]
         super().__init__(label, checks, filters=(tidy,), **kwargs)
 
@@ -63,7 +68,7 @@ class Paragraphs(TextAreaField):
     def __init__(self, label: str, validators: Any = (), **kwargs: Any):
         checks = [
             *validators,
-            Length(max=LONGEST, message=f"{label} must be {LONGEST:,} characters or fewer"),
+            Length(max=LONGEST, message=_too_long(label, LONGEST)),
         ]
         super().__init__(label, checks, filters=(tidy,), **kwargs)
 
@@ -116,8 +121,26 @@ class DayField(Field):
         return ""
 
 
+class Rows(FieldList):
+    """Rows that can be added to. Names with an index that is no plain number are not ours."""
+
+    def _extract_indices(self, prefix: str, formdata: Iterable[str]) -> Iterator[int]:
+        # WTForms takes "²" for a digit and then fails to read it; so does a number of 5,000 digits.
+        known = [str(index) for index in range(self.max_entries * 10)]
+        for name in formdata:
+            head, _, rest = name.partition("-")
+            if head == prefix and rest.split("-", 1)[0] in known:
+                yield int(rest.split("-", 1)[0])
+
+
 class Seen(HiddenField):
     """Which state of the thing the page was drawn from: tells a stale form from a fresh one."""
+
+    @property
+    def version(self) -> int:
+        """The version it names; 0, which nothing has, for nonsense."""
+        text = str(self.data or "")
+        return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
 class PickOne(RadioField):
@@ -144,8 +167,7 @@ class DecidingForm(S2SForm):
     @property
     def version(self) -> int:
         """The referral's version when the page was drawn; 0, which none has, for nonsense."""
-        text = str(self.seen.data or "")
-        return int(text) if text.isdecimal() and len(text) < 10 else 0
+        return self.seen.version
 
     def renew(self, version: int) -> None:
         """Show this version from now on: the person has been told what changed."""

@@ -8,11 +8,12 @@ from typing import Any
 from flask import Blueprint, current_app, g, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
+from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
 from s2s_portal import access, clock, money
 from s2s_portal.database import session
-from s2s_portal.errors import OutOfOrder, S2SError
+from s2s_portal.errors import NotFound, OutOfOrder, S2SError
 from s2s_portal.identity import Role, current_actor
 from s2s_portal.services.terms import written
 from s2s_portal.state import setting
@@ -71,6 +72,18 @@ def database_away(error: Exception) -> ResponseReturnValue:
         " few minutes.",
         503,
     )
+
+
+def no_such_value(error: DataError) -> ResponseReturnValue:
+    """The page for a number or text that no column can hold: there is nothing by that name.
+
+    That it came so far is noted, though not what was sent: a form that lets it through has a gap.
+    """
+    kind = type(error.orig).__name__
+    current_app.logger.warning("S2S: %s: not a value to look for: %s", request.endpoint, kind)
+    if request.method in {"GET", "HEAD"}:
+        return refusal(NotFound())
+    return _plain_page("This cannot be done", "Nothing has been changed.", UNPROCESSABLE)
 
 
 def _plain_page(title: str, message: str, status: int) -> ResponseReturnValue:
@@ -148,7 +161,8 @@ def nav_items() -> list[dict[str, Any]]:
     actor = current_actor()
     entries = [(text, url_for(target)) for text, target, policy in NAV if policy.admits(actor)]
     # The page is below the entry with the longest address that its own begins with.
-    here = max((href for _, href in entries if request.path.startswith(href)), key=len, default="")
+    path = request.script_root + request.path
+    here = max((href for _, href in entries if path.startswith(href)), key=len, default="")
     return [{"text": text, "href": href, "active": href == here} for text, href in entries]
 
 

@@ -107,6 +107,11 @@ def guard() -> Response | None:
     return None
 
 
+def goes_by_allocation(actor: Actor) -> bool:
+    """Whether what `actor` may see depends on what is allocated to whom."""
+    return actor.has(Role.PRACTITIONER, Role.LEAD)
+
+
 def may_see(actor: Actor, referral: Referral, allocation: Allocation | None) -> bool:
     """Whether `actor` may see `referral`, whose open allocation (if any) is `allocation`.
 

@@ -29,8 +29,13 @@ def _row(actor: Actor, action: str, entity: str, key: str, outcome: int) -> dict
         "entity": entity,
         "entity_key": key,
         "outcome": outcome,
-        "path": request.path[:500] if has_request_context() else "",
+        "path": _storable(request.path)[:500] if has_request_context() else "",
     }
+
+
+def _storable(text: str) -> str:
+    """`text` as PostgreSQL can keep it: an address that was denied may hold anything."""
+    return text.replace("\x00", "\ufffd")
 
 
 def wrote(work: UnitOfWork, action: str, entity: str, key: str | int) -> None:
@@ -60,7 +65,8 @@ def write_reads(status: int) -> None:
     reads = g.pop("s2s_reads", {}) if status < 400 else {}
     rows = [_row(current_actor(), "looked at", entity, key, status) for entity, key in reads]
     if g.pop("s2s_denied", False):
-        rows.append(_row(current_actor(), "was denied", "page", request.path, status))
+        path = _storable(request.path)
+        rows.append(_row(current_actor(), "was denied", "page", path, status))
     if not rows:
         return
     current = session()

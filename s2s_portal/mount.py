@@ -6,13 +6,17 @@ one is missing it refuses with the line to add.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response, request
+from flask import Blueprint, Flask, Response, make_response, request
 from jinja2 import ChoiceLoader, FileSystemLoader, PackageLoader, PrefixLoader
+from procrastinate.exceptions import ConnectorException
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from s2s_portal import access, audit, jobs, settings
@@ -24,6 +28,9 @@ from s2s_portal.state import EXTENSION, State, state
 
 ROOT = "s2s"
 HERE = Path(__file__).parent
+
+# PostgreSQL cannot be reached, is too slow, or has no connection left; also while deferring a job.
+AWAY = (OperationalError, InterfaceError, PoolTimeout, ConnectorException)
 
 # Every answer of ours carries these; what the host sets stands.
 HEADERS = {
@@ -122,7 +129,10 @@ def _engine(app: Flask, db: Any) -> Engine:
             f" {engine.dialect.name}+{engine.dialect.driver}: add a bind such as"
             " SQLALCHEMY_BINDS['s2s'] = 'postgresql+psycopg://...' and S2S_BIND_KEY = 's2s'."
         )
-    return engine  # type: ignore[no-any-return]
+    # The same pool; but what went into a statement stays out of the host's log when one fails.
+    ours: Engine = engine.execution_options()
+    ours.hide_parameters = True
+    return ours
 
 
 def _mail(app: Flask, mail: Any) -> Any:
@@ -164,10 +174,11 @@ def _root_blueprint() -> Blueprint:
         ROOT, __name__, static_folder=str(HERE / "static" / "govuk"), static_url_path="/static"
     )
     root.before_request(access.guard)
-    root.after_request(_finish)
+    root.after_request(partial(_finish, pages.database_away))
     root.register_error_handler(S2SError, pages.refusal)
-    root.register_error_handler(OperationalError, pages.database_away)
-    root.register_error_handler(InterfaceError, pages.database_away)
+    for away in AWAY:
+        root.register_error_handler(away, pages.database_away)
+    root.register_error_handler(DataError, pages.no_such_value)
     root.register_error_handler(HTTPException, pages.http_error)
     root.context_processor(pages.context)
     pages.add_filters(root)
@@ -177,10 +188,14 @@ def _root_blueprint() -> Blueprint:
     return root
 
 
-def _finish(response: Response) -> Response:
+def _finish(unaudited: Callable[[Exception], Any], response: Response) -> Response:
+    """Write down what was read, and add the headers; `unaudited` answers when that fails."""
     if request.endpoint == f"{ROOT}.static":
         return response
-    audit.write_reads(response.status_code)
+    try:
+        audit.write_reads(response.status_code)
+    except AWAY as error:  # too late for an error handler, and what was read may not be shown
+        response = make_response(unaudited(error))
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response

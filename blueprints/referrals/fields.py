@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -16,7 +16,6 @@ from govuk_frontend_wtf.wtforms_widgets import (
 from wtforms import (
     BooleanField,
     Field,
-    FieldList,
     IntegerField,
     RadioField,
     SelectField,
@@ -155,18 +154,6 @@ class WholeNumber(IntegerField):
         """Refuse nothing, no number, and one out of bounds."""
         if self.data is None or not self.least <= self.data <= self.most:
             raise StopValidation(self.message)
-
-
-class Rows(FieldList):
-    """Rows that can be added to. Names with an index that is no plain number are not ours."""
-
-    def _extract_indices(self, prefix: str, formdata: Iterable[str]) -> Iterator[int]:
-        # WTForms takes "²" for a digit and then fails to read it; so does a number of 5,000 digits.
-        known = [str(index) for index in range(self.max_entries * 10)]
-        for name in formdata:
-            head, _, rest = name.partition("-")
-            if head == prefix and rest.split("-", 1)[0] in known:
-                yield int(rest.split("-", 1)[0])
 
 
 class NotFuture:

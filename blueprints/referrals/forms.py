@@ -9,7 +9,7 @@ from wtforms import Field, HiddenField
 from wtforms.validators import StopValidation
 
 from s2s_portal import clock, upn
-from s2s_portal.blueprints.forms import DayField, Line, Needed, Paragraphs, S2SForm
+from s2s_portal.blueprints.forms import DayField, Line, Needed, Paragraphs, S2SForm, Seen
 from s2s_portal.blueprints.referrals.fields import (
     AnyOf,
     NotFuture,
@@ -36,9 +36,10 @@ class StartForm(S2SForm):
 
 
 class SubmitForm(S2SForm):
-    """Send the referral: its single-use token."""
+    """Send the referral: its single-use token, and the version that was checked."""
 
     token = HiddenField()
+    seen = Seen()
 
 
 def email_address(_form: Any, field: Field) -> None:

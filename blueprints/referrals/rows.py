@@ -7,8 +7,8 @@ from typing import Any
 from flask import request
 from wtforms import Form, FormField
 
-from s2s_portal.blueprints.forms import DayField, Line, Needed, Paragraphs
-from s2s_portal.blueprints.referrals.fields import NotFuture, Rows, SectionForm
+from s2s_portal.blueprints.forms import DayField, Line, Needed, Paragraphs, Rows
+from s2s_portal.blueprints.referrals.fields import NotFuture, SectionForm
 from s2s_portal.services.draft_rules import MOST_STRATEGIES, Strategy
 
 ASKED_FOR = 2  # rows to begin with: two rounds of assess, plan, do, review; one is enough

@@ -148,7 +148,7 @@ def _check_page(reference: str, form: SubmitForm) -> ResponseReturnValue:
     referral = drafting.mine(reference, by=current_actor())
     if not drafting.is_in_hand(referral):
         return redirect(url_for(".show", reference=referral.reference))
-    form.token.data = secrets.token_urlsafe(24)
+    form.token.data, form.seen.data = secrets.token_urlsafe(24), str(referral.version)
     charge = sections.charge(referral)
     return page(
         "s2s/referrals/check.html",
@@ -170,7 +170,13 @@ def submit(reference: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             with unit_of_work() as work:
-                submission.submit(work, reference, token=form.token.data or "", by=current_actor())
+                submission.submit(
+                    work,
+                    reference,
+                    token=form.token.data or "",
+                    seen=form.seen.version if form.seen.data else None,
+                    by=current_actor(),
+                )
             return redirect(url_for(".submitted", reference=reference))
         except Refused as error:
             refuse(form, error)

@@ -205,6 +205,6 @@ def _asked(template: str, form: DecidingForm, referral: Referral) -> ResponseRet
         referral=referral,
         fee=triage.fee_words(referral),
         not_yet=closing.what_is_missing(referral) if template == "close" else "",
-        outcomes=closing.outcomes(referral) if template == "close" else [],
+        outcomes=closing.outcomes_to_read(referral) if template == "close" else [],
         achieved=closing.ACHIEVED_WORDS,
     )

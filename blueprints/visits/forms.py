@@ -8,14 +8,23 @@ from datetime import date, time
 from typing import Any
 
 from govuk_frontend_wtf.wtforms_widgets import GovRadioInput, GovSelect, GovTextInput
-from wtforms import Field, FieldList, Form, FormField, RadioField, SelectField, ValidationError
+from wtforms import Field, Form, FormField, RadioField, SelectField, ValidationError
 from wtforms.fields import SelectChoice
 
 from s2s_portal import clock
-from s2s_portal.blueprints.forms import DayField, Line, Needed, Paragraphs, S2SForm, Seen, tidy
+from s2s_portal.blueprints.forms import (
+    DayField,
+    Line,
+    Needed,
+    Paragraphs,
+    Rows,
+    S2SForm,
+    Seen,
+    tidy,
+)
 from s2s_portal.models.referral import Achieved, OutcomeWanted
 from s2s_portal.models.visit import Visit, VisitKind, VisitRecord
-from s2s_portal.services.closing import ACHIEVED_WORDS
+from s2s_portal.services.closing import ACHIEVED_WORDS, seen_mark
 from s2s_portal.services.record_answers import (
     MOST_RECOMMENDATIONS,
     Advice,
@@ -151,9 +160,7 @@ class RecordForm(S2SForm):
     )
     observed = Paragraphs("What did you observe?")
     discussed = Paragraphs("What did you discuss?")
-    recommendations = FieldList(
-        FormField(AdviceForm), min_entries=1, max_entries=MOST_RECOMMENDATIONS
-    )
+    recommendations = Rows(FormField(AdviceForm), min_entries=1, max_entries=MOST_RECOMMENDATIONS)
     resources_given = Paragraphs("Resources you gave (optional)")
     next_visit = Paragraphs(
         "What happens next (optional)", description="For example, when you will come again and why"
@@ -187,7 +194,7 @@ class RecordForm(S2SForm):
     @property
     def seen_version(self) -> int:
         """The version of the record that the page was drawn from; 0 when there was none."""
-        return int(self.seen.data) if (self.seen.data or "").isdecimal() else 0
+        return self.seen.version
 
     def show(self, problems: Sequence[Problem]) -> None:
         """Put what is missing onto the fields it is missing from."""
@@ -204,7 +211,7 @@ class RecordForm(S2SForm):
         """Do what a row button asks: `add`, or `remove-<row>` counted from 0."""
         verb, _, row = wanted.partition("-")
         entries = self.recommendations.entries
-        if verb == "remove" and row.isdecimal() and int(row) < len(entries):
+        if verb == "remove" and row in [str(index) for index in range(len(entries))]:
             self.recommendations.pop_entry(int(row))
         if not entries or (verb == "add" and len(entries) < MOST_RECOMMENDATIONS):
             self.recommendations.append_entry()
@@ -250,7 +257,9 @@ def outcomes_form(outcomes: Sequence[OutcomeWanted]) -> Any:
     """A form with one question and one comment for each outcome the school wanted."""
 
     class OutcomesForm(S2SForm):
-        """How far each outcome was reached."""
+        """How far each outcome was reached, and what was recorded when the page was drawn."""
+
+        seen = Seen()
 
         def results(self) -> dict[int, tuple[Achieved, str]]:
             """What was answered, by the outcome's position."""
@@ -266,7 +275,7 @@ def outcomes_form(outcomes: Sequence[OutcomeWanted]) -> Any:
         _ask_about(OutcomesForm, outcome)
     already = {f"achieved_{o.position}": o.achieved.value for o in outcomes if o.achieved}
     comments = {f"comment_{o.position}": o.comment for o in outcomes}
-    return OutcomesForm(data=already | comments)
+    return OutcomesForm(data={**already, **comments, "seen": seen_mark(outcomes)})
 
 
 def _ask_about(form: type[S2SForm], outcome: OutcomeWanted) -> None:

@@ -107,7 +107,7 @@ def _after_booking(reference: str, visit: Visit) -> ResponseReturnValue:
 def record(reference: str, number: int) -> ResponseReturnValue:
     """Write the draft record. Saving may be incomplete; checking for issue may not."""
     visit = _own_visit(reference, number)
-    draft = records.of_visit(visit)
+    draft = records.draft(visit)
     if draft is not None and draft.issued_at is not None and request.method == "GET":
         return redirect(url_for(".read", reference=reference, number=number))
     form = record_form(visit, draft)
@@ -160,11 +160,10 @@ def issue(reference: str, number: int) -> ResponseReturnValue:
     """Show the record as the school will read it, and issue it for good."""
     form = IssueForm()
     if form.validate_on_submit():
-        seen = int(form.seen.data) if (form.seen.data or "").isdecimal() else 0
         try:
             with unit_of_work() as work:
                 visit = visits.get(reference, number)
-                records.issue(work, visit, seen=seen, by=current_actor())
+                records.issue(work, visit, seen=form.seen.version, by=current_actor())
         except RecordIssued:
             return redirect(url_for(".read", reference=reference, number=number))
         except Refused as error:
@@ -177,7 +176,7 @@ def issue(reference: str, number: int) -> ResponseReturnValue:
 
 def _issue_page(form: IssueForm, reference: str, number: int) -> ResponseReturnValue:
     visit = _own_visit(reference, number)
-    draft = records.of_visit(visit)
+    draft = records.draft(visit)
     if draft is not None and draft.issued_at is not None:
         return redirect(url_for(".read", reference=reference, number=number))
     if draft is None or (missing(answers_of(draft)) and not form.errors):
@@ -216,9 +215,17 @@ def outcomes(reference: str) -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             with unit_of_work() as work:
-                closing.record_outcomes(work, reference, results=form.results(), by=current_actor())
+                closing.record_outcomes(
+                    work,
+                    reference,
+                    results=form.results(),
+                    seen=form.seen.data or "",
+                    by=current_actor(),
+                )
         except Refused as error:
             refuse(form, error)
+            if isinstance(error, Stale):
+                form.seen.data = closing.seen_mark(_own_referral(reference).outcomes)
         else:
             flash("The outcomes have been recorded. A SEND officer now closes the referral.", DONE)
             return redirect(url_for(".show", reference=reference))

@@ -121,8 +121,15 @@ CREATE POLICY referral_change ON s2s.referral FOR UPDATE
 
 -- What belongs to a referral is seen by whoever sees the referral (its own policy applies inside),
 -- and written by the school while the referral is in its hands.
+-- A policy for each command, not one FOR ALL: that would be asked at every read too.
 DO $$
-DECLARE part text;
+DECLARE
+    part text;
+    in_hand text := $rule$(SELECT s2s.acts_as('system'))
+        OR ((SELECT s2s.acts_as('school_referrer'))
+            AND EXISTS (SELECT FROM s2s.referral r WHERE r.id = referral_id
+                AND r.status IN ('draft', 'returned')
+                AND r.urn = ANY ((SELECT s2s.acting_establishments())::integer[])))$rule$;
 BEGIN
     FOREACH part IN ARRAY ARRAY['referral_subject', 'referral_need', 'strategy_tried',
                                 'outcome_wanted', 'agreement']
@@ -130,12 +137,10 @@ BEGIN
         EXECUTE format($p$
             CREATE POLICY %1$s_read ON s2s.%1$I FOR SELECT
                 USING (EXISTS (SELECT FROM s2s.referral r WHERE r.id = referral_id));
-            CREATE POLICY %1$s_write ON s2s.%1$I FOR ALL
-                USING ((SELECT s2s.acts_as('system')) OR ((SELECT s2s.acts_as('school_referrer'))
-                    AND EXISTS (SELECT FROM s2s.referral r WHERE r.id = referral_id
-                        AND r.status IN ('draft', 'returned')
-                        AND r.urn = ANY ((SELECT s2s.acting_establishments())::integer[]))))
-        $p$, part);
+            CREATE POLICY %1$s_add ON s2s.%1$I FOR INSERT WITH CHECK (%2$s);
+            CREATE POLICY %1$s_change ON s2s.%1$I FOR UPDATE USING (%2$s);
+            CREATE POLICY %1$s_remove ON s2s.%1$I FOR DELETE USING (%2$s)
+        $p$, part, in_hand);
     END LOOP;
 END $$;
 CREATE POLICY outcome_wanted_result ON s2s.outcome_wanted FOR UPDATE
@@ -166,14 +171,24 @@ CREATE POLICY visit_change ON s2s.visit FOR UPDATE
 CREATE POLICY visit_record_read ON s2s.visit_record FOR SELECT
     USING ((issued_at IS NOT NULL OR (SELECT s2s.acts_as('practitioner', 'provider_lead', 'system')))
         AND EXISTS (SELECT FROM s2s.referral r WHERE r.id = referral_id));
-CREATE POLICY visit_record_write ON s2s.visit_record FOR ALL
-    USING ((SELECT s2s.acts_as('system')) OR ((SELECT s2s.acts_as('practitioner'))
-        AND referral_id IN (SELECT s2s.allocated_referrals())));
 CREATE POLICY recommendation_read ON s2s.recommendation FOR SELECT
     USING (EXISTS (SELECT FROM s2s.visit_record v WHERE v.id = record_id));
-CREATE POLICY recommendation_write ON s2s.recommendation FOR ALL
-    USING ((SELECT s2s.acts_as('system')) OR ((SELECT s2s.acts_as('practitioner'))
-        AND referral_id IN (SELECT s2s.allocated_referrals())));
+DO $$
+DECLARE
+    part text;
+    allocated text := $rule$(SELECT s2s.acts_as('system'))
+        OR ((SELECT s2s.acts_as('practitioner'))
+            AND referral_id IN (SELECT s2s.allocated_referrals()))$rule$;
+BEGIN
+    FOREACH part IN ARRAY ARRAY['visit_record', 'recommendation']
+    LOOP
+        EXECUTE format($p$
+            CREATE POLICY %1$s_add ON s2s.%1$I FOR INSERT WITH CHECK (%2$s);
+            CREATE POLICY %1$s_change ON s2s.%1$I FOR UPDATE USING (%2$s);
+            CREATE POLICY %1$s_remove ON s2s.%1$I FOR DELETE USING (%2$s)
+        $p$, part, allocated);
+    END LOOP;
+END $$;
 CREATE POLICY addendum_read ON s2s.addendum FOR SELECT
     USING (EXISTS (SELECT FROM s2s.visit_record v WHERE v.id = record_id));
 CREATE POLICY addendum_add ON s2s.addendum FOR INSERT

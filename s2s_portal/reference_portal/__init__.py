@@ -73,8 +73,15 @@ def _defaults() -> dict[str, Any]:
         "MAX_CONTENT_LENGTH": 2 * 1024 * 1024,
         "MAIL_SERVER": "127.0.0.1",
         "MAIL_DEFAULT_SENDER": "School to School Support <s2s@portal.example>",
-        # A connection that PostgreSQL dropped (a restart) is replaced, not handed out.
-        "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": True},
+        # A token lasts as long as its session: a long referral is not lost to an hour's limit.
+        "WTF_CSRF_TIME_LIMIT": None,
+        # A connection that PostgreSQL dropped (a restart) is replaced, not handed out; and nobody
+        # waits for one long, whether the server is away or all of them are in use.
+        "SQLALCHEMY_ENGINE_OPTIONS": {
+            "pool_pre_ping": True,
+            "pool_timeout": 3,
+            "connect_args": {"connect_timeout": 3},
+        },
     }
 
 

@@ -184,7 +184,7 @@ def _say_ready(port: int) -> None:
     if os.environ.get("PORTAL_OIDC_ISSUER"):
         print("Personas are off, because PORTAL_OIDC_ISSUER is set.", flush=True)
         return
-    print(f"Sign on at http://127.0.0.1:{port}/sign-in as:")
+    print(f"Sign in at http://127.0.0.1:{port}/sign-in as:")
     for persona in PERSONAS.values():
         print(f"  {persona.key:20} {persona.name}, {persona.job}, {persona.place}")
     print("\nCtrl-C stops everything.", flush=True)

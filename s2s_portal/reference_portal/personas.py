@@ -151,7 +151,7 @@ PERSONAS: dict[str, Persona] = {
             "outsider",
             "Oz Thackery",
             "Someone with no part in the service",
-            "Signed on to the portal, but School to School Support is closed to them.",
+            "Signed in to the portal, but School to School Support is closed to them.",
         ),
     )
 }

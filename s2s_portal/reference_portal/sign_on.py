@@ -33,7 +33,7 @@ class SignInForm(FlaskForm):
         if not typed:
             return None
         if Role.REFERRER.value not in roles:
-            self._refuse("Only a SENCo or a head teacher can sign on for another school")
+            self._refuse("Only a SENCo or a head teacher can sign in for another school")
         elif not (typed.isascii() and typed.isdecimal() and len(typed) == 6):
             self._refuse("The URN must be 6 numbers, for example 900302")
         elif not _is_known(int(typed)):
@@ -59,10 +59,11 @@ def sign_on() -> ResponseReturnValue:
     """Become a persona, under a new session."""
     if not personas_allowed():
         return render_template("portal/no_personas.html"), 403
+    key = request.form.get("persona", "")
+    account = db.session.get(PortalUser, key) if key in PERSONAS else None
+    if account is None:
+        abort(400, "There is no such person to sign in as.")
     form = SignInForm()
-    account = db.session.get(PortalUser, request.form.get("persona", ""))
-    if account is None or account.key not in PERSONAS:
-        abort(400, "There is no such person to sign on as.")
     urn = form.school(account.roles)
     if form.urn.errors:
         return _page(form)

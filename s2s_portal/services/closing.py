@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import exists, select
 
-from s2s_portal import clock
+from s2s_portal import audit, clock
 from s2s_portal.database import UnitOfWork, session
-from s2s_portal.errors import OutOfOrder, Refused
+from s2s_portal.errors import OutOfOrder, Refused, Stale
 from s2s_portal.identity import Actor
 from s2s_portal.models.referral import Achieved, Action, Closure, OutcomeWanted, Referral, Status
 from s2s_portal.models.visit import VisitRecord
@@ -39,13 +39,15 @@ def record_outcomes(
     reference: str,
     *,
     results: Mapping[int, tuple[Achieved, str]],
+    seen: str | None = None,
     by: Actor,
 ) -> Referral:
     """Write down how far each outcome wanted was achieved; again if need be, until it is closed.
 
     `results` has a result and a comment for each outcome's position. The same results sent twice
-    are recorded once. Raises NotAllowed for anybody but the allocated practitioner, OutOfOrder when
-    the referral is not open, Refused when a result is missing or there is no such outcome.
+    are recorded once. `seen` is the `seen_mark` of the page; None skips the question. Raises Stale
+    when others have been recorded since, NotAllowed for anybody but the allocated practitioner,
+    OutOfOrder when it is not open, Refused when a result is missing or there is no such outcome.
     """
     referral = referrals.get(reference, lock=True)
     visits.allocation_to(referral, by)
@@ -55,6 +57,11 @@ def record_outcomes(
         raise Refused("Say for every outcome whether it was achieved.")
     if all((o.achieved, o.comment) == results[o.position] for o in wanted):
         return referral
+    if seen is not None and seen != seen_mark(wanted):
+        raise Stale(
+            "The outcomes were recorded in another window after you opened this page. What you"
+            " typed is below and has not been saved. If you record it now, it replaces them."
+        )
     for outcome in wanted:
         outcome.achieved, outcome.comment = results[outcome.position]
         outcome.recorded_at = clock.now()
@@ -146,6 +153,17 @@ def what_is_missing(referral: Referral) -> str:
         f"{called} no result yet. Visits have been made, so the practitioner must record what was"
         " achieved before you can close the referral."
     )
+
+
+def seen_mark(wanted: Iterable[OutcomeWanted]) -> str:
+    """What a page with these outcomes carries, to tell whether others were recorded since."""
+    return max((o.recorded_at.isoformat() for o in wanted if o.recorded_at), default="")
+
+
+def outcomes_to_read(referral: Referral) -> list[OutcomeWanted]:
+    """The outcomes for an officer to read before closing: words about a pupil, so audited."""
+    audit.looked_at("referral", referral.reference)
+    return outcomes(referral)
 
 
 def outcomes(referral: Referral) -> list[OutcomeWanted]:

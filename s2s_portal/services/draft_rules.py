@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -77,6 +78,23 @@ def check_tried(referral: Referral, rows: list[Strategy]) -> None:
         if row.ended_on and row.ended_on < row.started_on:
             raise Refused("A thing you tried must end after it started", "rows")
         check_after_birth(referral, row.started_on, "What you tried must have started", "rows")
+
+
+def check_purchase_order(referral: Referral, number: str) -> None:
+    """Refuse a purchase order number that names the pupil: Finance reads it, never of a child."""
+    subject = referral.subject
+    if subject is None or not number:
+        return
+    named = f"{subject.surname} {subject.forenames} {subject.known_as} {subject.upn}"
+    if not _words(named).isdisjoint(_words(number)):
+        raise Refused(
+            "The purchase order number must not have the pupil's name in it: Finance reads it",
+            "purchase_order",
+        )
+
+
+def _words(text: str) -> set[str]:
+    return {word for word in re.findall(r"\w+", text.casefold()) if len(word) > 1}
 
 
 def check_after_birth(referral: Referral, day: date, what: str, field: str) -> None:

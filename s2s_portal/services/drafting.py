@@ -290,6 +290,7 @@ def save_practicalities(
         "safety_notes": safety_notes,
         "purchase_order": "" if referral.establishment.is_maintained else purchase_order,
     }
+    draft_rules.check_purchase_order(referral, given["purchase_order"])
     _save_columns(work, referral, "practicalities", given, by=by, seen=seen)
 
 

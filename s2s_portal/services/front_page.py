@@ -68,12 +68,12 @@ def _school(actor: Actor) -> list[Counted]:
     )
     where = "s2s.referrals.index"
     return [
-        (Tile("drafts", "not sent yet", where, {}), _count(mine, Referral.status == Status.DRAFT)),
+        (Tile("drafts", "Not sent yet", where, {}), _count(mine, Referral.status == Status.DRAFT)),
         (
-            Tile("returned", "need more information from you", where, {}),
+            Tile("returned", "Sent back to you for more information", where, {}),
             _count(mine, Referral.status == Status.RETURNED),
         ),
-        (Tile("unread", "visit records to read", where, {}), unread),
+        (Tile("unread", "Visit records to read", where, {}), unread),
     ]
 
 
@@ -82,11 +82,11 @@ def _officer(actor: Actor) -> list[Counted]:
         return []
     return [
         (
-            Tile("waiting", "referrals to decide", "s2s.triage.index", {"status": "submitted"}),
+            Tile("waiting", "Referrals to decide", "s2s.triage.index", {"status": "submitted"}),
             _count(Referral.status == Status.SUBMITTED),
         ),
         (
-            Tile("unallocated", "accepted, nobody yet", "s2s.allocation.index", {}),
+            Tile("unallocated", "Referrals to allocate", "s2s.allocation.index", {}),
             _count(Referral.status == Status.ACCEPTED),
         ),
     ]
@@ -109,8 +109,8 @@ def _practitioner(actor: Actor) -> list[Counted]:
     new = mine.where(~exists().where(Visit.allocation_id == Allocation.id))
     where = "s2s.visits.index"
     return [
-        (Tile("new", "new to you", where, {}), new),
-        (Tile("open", "open referrals", where, {}), mine),
+        (Tile("new", "New to you", where, {}), new),
+        (Tile("open", "Open referrals", where, {}), mine),
     ]
 
 
@@ -125,4 +125,4 @@ def _finance(actor: Actor) -> list[Counted]:
             ~exists().where(PullLine.entry_number == LedgerEntry.number),
         )
     )
-    return [(Tile("due", "entries due to be pulled", "s2s.finance.pulls", {}), due)]
+    return [(Tile("due", "Ledger entries due to be pulled", "s2s.finance.pulls", {}), due)]

@@ -77,6 +77,14 @@ def of_visit(visit: Visit) -> VisitRecord | None:
     )
 
 
+def draft(visit: Visit) -> VisitRecord | None:
+    """The record of `visit` for its author to read and go on with; the read is audited."""
+    record = of_visit(visit)
+    if record is not None:
+        audit.looked_at("visit record", _key(visit.referral, visit.number))
+    return record
+
+
 def check_due(visit: Visit) -> None:
     """Raise OutOfOrder while the visit has not begun: nothing can have been seen yet."""
     if not visits.has_begun(visit):

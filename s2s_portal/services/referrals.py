@@ -22,8 +22,8 @@ from s2s_portal.models.referral import (
 )
 
 WHOLE = (
-    selectinload(Referral.subject),
-    selectinload(Referral.agreement),
+    joinedload(Referral.subject),
+    joinedload(Referral.agreement),
     selectinload(Referral.needs),
     selectinload(Referral.strategies),
     selectinload(Referral.outcomes),
@@ -52,7 +52,9 @@ def get(reference: str, *, whole: bool = False, lock: bool = False) -> Referral:
     referral = session().scalars(query).one_or_none()
     if referral is None:
         raise NotFound()
-    access.check_may_see(current_actor(), referral, open_allocation(referral))
+    actor = current_actor()
+    allocation = open_allocation(referral) if access.goes_by_allocation(actor) else None
+    access.check_may_see(actor, referral, allocation)
     if whole:
         audit.looked_at("referral", referral.reference)
     return referral

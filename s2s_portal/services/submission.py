@@ -9,7 +9,7 @@ from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import ConsentMissing, Incomplete, MayNotRefer, NotFound, Refused, Stale
 from s2s_portal.identity import Actor
 from s2s_portal.models.referral import Action, Kind, Referral, Status
-from s2s_portal.services import drafting, notices, referrals, sections, terms
+from s2s_portal.services import draft_rules, drafting, notices, referrals, sections, terms
 from s2s_portal.state import setting
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -20,14 +20,18 @@ def missing(referral: Referral) -> list[str]:
     return sections.missing(referral)
 
 
-def submit(work: UnitOfWork, reference: str, *, token: str, by: Actor) -> Referral:
+def submit(
+    work: UnitOfWork, reference: str, *, token: str, seen: int | None = None, by: Actor
+) -> Referral:
     """Send the referral to the council, or send it again after it was returned.
 
     `token` is the single-use token of the page with the button. However often the button is
     pressed, in however many tabs, there is one submission: a later press gives the referral as it
     stands. The first submission freezes the day of receipt, the terms, the fee and its reason;
-    sending again keeps them. Raises NotFound, Refused (no good token), MayNotRefer,
-    ConsentMissing, Incomplete, or Stale for a page from before the council asked for more.
+    sending again keeps them. `seen` is the version that was checked: nothing is sent when an answer
+    has changed since; None skips the question. Raises NotFound, Refused (no good token),
+    MayNotRefer, ConsentMissing, Incomplete, or Stale (also for a page from before the council
+    asked for more).
     """
     if not TOKEN.fullmatch(token):
         raise Refused("Check your answers on this page, then send the referral.")
@@ -38,6 +42,11 @@ def submit(work: UnitOfWork, reference: str, *, token: str, by: Actor) -> Referr
         raise Stale(
             "That page was from before the council asked for more information."
             " Check your answers on this one, then send the referral."
+        )
+    if seen is not None and referral.version != seen:
+        raise Stale(
+            "The answers have changed since you opened this page, and nothing has been sent."
+            " Check them again below, then send the referral."
         )
     _check(referral)
     action = Action.RESUBMITTED if referral.submitted_at else Action.SUBMITTED
@@ -74,6 +83,7 @@ def _check(referral: Referral) -> None:
     left = missing(referral)
     if left:
         raise Incomplete(left)
+    draft_rules.check_purchase_order(referral, referral.purchase_order)
 
 
 def _freeze(referral: Referral) -> None:

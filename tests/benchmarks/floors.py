@@ -14,6 +14,7 @@ from sqlalchemy import Engine, Select, cast, func, select
 from sqlalchemy.types import Float
 
 from s2s_portal.models.establishment import Establishment
+from s2s_portal.models.ledger import LedgerEntry
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import (
     Agreement,
@@ -25,7 +26,8 @@ from s2s_portal.models.referral import (
     StrategyTried,
     Subject,
 )
-from s2s_portal.models.terms import NeedType
+from s2s_portal.models.terms import NeedType, ServiceTerms
+from s2s_portal.models.visit import Visit
 
 TEMPLATES = {
     "worklist.html": """<!DOCTYPE html><html lang="en"><head><title>Referrals</title></head>
@@ -96,6 +98,17 @@ def add(app: Flask, engine: Engine, reference: str) -> None:
 
     for view in (worklist, referral, candidates):
         app.add_url_rule(f"/floor/{view.__name__}", f"floor_{view.__name__}", view)
+
+
+def _beside(row: Any) -> list[Select[Any]]:
+    """What our page shows beside the referral's own parts."""
+    return [
+        select(Establishment.__table__).where(Establishment.urn == row.urn),
+        select(ServiceTerms.__table__).where(ServiceTerms.id == row.terms_id),
+        select(NeedType.__table__),
+        select(Visit.__table__).where(Visit.referral_id == row.id),
+        select(LedgerEntry.__table__).where(LedgerEntry.referral_reference == row.reference),
+    ]
 
 
 PARTS = (Subject, Agreement, Need, StrategyTried, OutcomeWanted, ReferralEvent, Allocation)

@@ -260,7 +260,7 @@ def test_a_reopened_referral_is_with_its_practitioner_and_not_charged_again(
     told = len(mails(connection))
 
     page = officer.get("triage.reopen", reference=REF)
-    assert "Reopening is not charged" in page.words
+    assert "There is no charge for reopening" in page.words
     empty = officer.post("triage.reopen", {"seen": page.value("seen")}, status=422, reference=REF)
     assert empty.errors == ["Enter why the referral is being reopened"]
     form = {"seen": page.value("seen"), "reason": "It has come back"}

@@ -308,7 +308,7 @@ def test_the_check_page_shows_everything_and_says_it_is_for_good(
     answer = write(client, {"check": "1"})
     page = client.follow(answer)
     assert page.h1 == "Check the record of visit 1"
-    assert "Once issued it cannot be changed" in page.words
+    assert "Once issued, this record cannot be changed" in page.words
     for said in ("9:30am to 10:45am", "Less calm at midday.", "A quiet start", "14 June 2019"):
         assert said in page.words
     assert "<script>alert(1)" not in page.text

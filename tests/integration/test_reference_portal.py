@@ -113,11 +113,11 @@ def test_every_persona_signs_on_and_sees_the_service_as_their_role(
     answer = sign_in(visitor, key)
     if key == "outsider":
         assert answer.location == "/"
-        assert "Signed on as Oz Thackery" in fetch(visitor, "/").words
+        assert "Signed in as Oz Thackery" in fetch(visitor, "/").words
         fetch(visitor, HOME, status=403)
         return
     assert answer.location == HOME
-    assert f"Signed on as {PERSONAS[key].name}" in fetch(visitor, HOME).words
+    assert f"Signed in as {PERSONAS[key].name}" in fetch(visitor, HOME).words
 
 
 def test_the_senco_and_the_head_are_of_one_school_and_others_of_others() -> None:
@@ -202,7 +202,7 @@ def test_the_senco_can_act_for_another_school_that_is_imported(visitor: Client) 
         ("senco", "999999", "No school with this URN has been imported. Check the number"),
         ("senco", "12345", "The URN must be 6 numbers, for example 900302"),
         ("head", "９００３０２", "The URN must be 6 numbers, for example 900302"),
-        ("officer", "900302", "Only a SENCo or a head teacher can sign on for another school"),
+        ("officer", "900302", "Only a SENCo or a head teacher can sign in for another school"),
     ],
 )
 def test_a_urn_that_will_not_do_is_refused_as_typed(

@@ -1,0 +1,35 @@
+"""What a host puts in its own menu."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from s2s_portal import s2s_nav_items
+from s2s_portal.identity import acting_as
+from tests import world
+
+
+def entries(app: Flask, key: str, path: str) -> list[tuple[str, bool]]:
+    """The entries for somebody on a page, each with whether it is where they are."""
+    with app.test_request_context(path), acting_as(world.ACTORS[key]):
+        return [(item["text"], item["active"]) for item in s2s_nav_items()]
+
+
+def test_each_person_gets_their_own_entries(app: Flask) -> None:
+    assert entries(app, "senco", "/s2s/") == [("Referrals", False)]
+    assert entries(app, "outsider", "/s2s/") == []
+    assert [text for text, _ in entries(app, "officer", "/s2s/")] == ["Triage", "Allocation"]
+
+
+def test_one_entry_says_where_one_is(app: Flask) -> None:
+    assert entries(app, "finance", "/s2s/finance/") == [("Fee ledger", True), ("Pulls", False)]
+    assert entries(app, "finance", "/s2s/finance/pulls/3") == [
+        ("Fee ledger", False),
+        ("Pulls", True),
+    ]
+    assert entries(app, "officer", "/s2s/triage/S2S-19-3334/accept")[0] == ("Triage", True)
+
+
+def test_the_links_are_addresses_below_the_prefix(app: Flask) -> None:
+    with app.test_request_context("/"), acting_as(world.ACTORS["officer"]):
+        assert [item["href"] for item in s2s_nav_items()] == ["/s2s/triage/", "/s2s/allocation/"]
