@@ -33,7 +33,7 @@ def refusal(error: S2SError) -> ResponseReturnValue:
     title = {
         403: "You do not have access",
         404: "Page not found",
-        409: "This has changed",
+        409: "This can no longer be done",
         422: "This cannot be done",
     }.get(error.status, "Something has gone wrong")
     return _plain_page(title, str(error), error.status)

@@ -302,7 +302,7 @@ def test_only_what_waits_can_be_decided(client: Client, session: Session, status
     client.sign_on("officer")
     for endpoint in ("accept", "decline", "return_for_information"):
         page = client.get(f"triage.{endpoint}", status=409, reference=REF)
-        assert page.h1 == "This has changed"
+        assert page.h1 == "This can no longer be done"
     session.rollback()
     with acting_as(OFFICER), pytest.raises(AlreadyDecided), unit_of_work() as work:
         triage.accept(work, REF, seen=row.version, by=OFFICER)
