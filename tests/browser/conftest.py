@@ -35,7 +35,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "tests/browser" not in str(item.path):
             continue
         item.add_marker(pytest.mark.browser)
-        item.add_marker(pytest.mark.xdist_group("browser"))
         if CHROMIUM is None and not os.environ.get("CI"):
             item.add_marker(pytest.mark.skip(reason="no Chromium is installed on this machine"))
 
@@ -85,14 +84,16 @@ def _wait(process: subprocess.Popen[bytes], log: Path) -> None:
         time.sleep(0.2)
 
 
-@pytest.fixture(scope="session")
+# For a module, not the session: Playwright keeps an event loop running in this process, and the
+# tests of the worker, which may follow, need to run one of their own.
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
     """Playwright itself."""
     with sync_playwright() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """One Chromium for all browser tests."""
     browser = playwright.chromium.launch(

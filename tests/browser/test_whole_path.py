@@ -21,6 +21,9 @@ from s2s_portal import clock
 from tests.browser.person import Person, Portal
 from tests.shared import GIAS
 
+# One portal serves them all, so one process runs them all.
+pytestmark = pytest.mark.xdist_group("browser")
+
 REAL_SCHOOL = 120795  # Caister Junior School, a maintained junior school
 REFERENCE = re.compile(r"S2S-\d\d-[0-9A-Z]{4}")
 PUPIL = "Żółkiewska-O'Neill"

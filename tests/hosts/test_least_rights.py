@@ -67,9 +67,7 @@ def test_while_serving_it_owns_nothing_and_may_not_make_anything(plain_url: str)
             "COPY s2s.referral TO PROGRAM 'cat'",
         ):
             connection.execute(text("SET LOCAL ROLE s2s_app"))
-            with pytest.raises(
-                ProgrammingError, match=r"denied|must be owner"
-            ):
+            with pytest.raises(ProgrammingError, match=r"denied|must be owner"):
                 connection.execute(text(refused))
             connection.rollback()
     engine.dispose()

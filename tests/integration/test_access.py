@@ -27,7 +27,7 @@ from tests import rows
 from tests.client import Client, Page
 from tests.world import ACTORS, OTHER_SCHOOL
 
-MINE, DRAFT, OTHERS, FORMER = "S2S-19-3334", "S2S-19-3335", "S2S-19-3336", "S2S-19-3337"
+MINE, DRAFT, OTHERS, FORMER = "S2S-19-3334", "S2S-19-3339", "S2S-19-3336", "S2S-19-3337"
 ABSENT, MALFORMED = "S2S-19-9999", "1 OR 1=1"
 SEES = {
     "officer": {MINE, OTHERS, FORMER},

@@ -36,7 +36,7 @@ class Relay:
     """Passes bytes between clients and PostgreSQL until it is cut."""
 
     def __init__(self, host: str, port: int) -> None:
-        self.target = (host, port)
+        self.host, self.target_port = host, port
         self.pairs: list[socket.socket] = []
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -63,10 +63,18 @@ class Relay:
         with suppress(OSError):
             while True:
                 near, _address = listener.accept()
-                far = socket.create_connection(self.target)
+                far = self._reach()
                 self.pairs += [near, far]
                 for source, sink in ((near, far), (far, near)):
                     threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+
+    def _reach(self) -> socket.socket:
+        """A connection to the server: by TCP, or by the socket in its folder."""
+        if not self.host.startswith("/"):
+            return socket.create_connection((self.host, self.target_port))
+        far = socket.socket(socket.AF_UNIX)
+        far.connect(f"{self.host}/.s.PGSQL.{self.target_port}")
+        return far
 
     @staticmethod
     def _pass(source: socket.socket, sink: socket.socket) -> None:
@@ -104,9 +112,7 @@ def database(server_url: str, worker_id: str) -> Iterator[str]:
 def relay(database: str) -> Iterator[Relay]:
     """A relay to the database's server."""
     url = make_url(database)
-    if not url.host:
-        pytest.skip("the server listens on a private socket only, so no relay can stand before it")
-    relay = Relay(url.host, url.port or 5432)
+    relay = Relay(url.host or str(url.query["host"]), url.port or int(url.query.get("port", 5432)))
     yield relay
     relay.cut()
 
@@ -114,7 +120,8 @@ def relay(database: str) -> Iterator[Relay]:
 @pytest.fixture
 def away(database: str, relay: Relay) -> Iterator[Flask]:
     """A host whose way to the database is the relay; it has no setting that helps it."""
-    url = make_url(database).set(port=relay.port).render_as_string(hide_password=False)
+    there = make_url(database).difference_update_query(["host", "port"])
+    url = there.set(host="127.0.0.1", port=relay.port).render_as_string(hide_password=False)
     yield from _app(url)
 
 
