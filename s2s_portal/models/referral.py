@@ -92,6 +92,10 @@ STATUS_AFTER: dict[Action, Status] = {
 }
 
 
+# Only in these has a referral been given to somebody, and only then has it visits.
+GIVEN = frozenset({Status.ALLOCATED, Status.CLOSED})
+
+
 class Closure(StrEnum):
     """Why a referral was closed (domain.md 2.3)."""
 
@@ -239,6 +243,7 @@ class Need(Base):
 
     referral_id: Mapped[int] = mapped_column(ForeignKey(Referral.id), primary_key=True)
     code: Mapped[str] = mapped_column(ForeignKey(NeedType.code), primary_key=True)
+    type: Mapped[NeedType] = relationship(lazy="joined", innerjoin=True, viewonly=True)
     rank: Mapped[int] = mapped_column(SmallInteger)
 
 

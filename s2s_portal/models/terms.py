@@ -43,7 +43,7 @@ class ServiceTerms(Base):
     access: Mapped[AccessRoute] = mapped_column(choice(AccessRoute, "access"))
     funding: Mapped[Funding] = mapped_column(choice(Funding, "funding"))
     source: Mapped[str] = mapped_column(Text)
-    fees: Mapped[list[Fee]] = relationship(lazy="selectin", order_by="Fee.setting_kind")
+    fees: Mapped[list[Fee]] = relationship(lazy="raise_on_sql", order_by="Fee.setting_kind")
 
     def fee_for(self, kind: SettingKind) -> Fee:
         """The fee of these terms for a kind of setting."""

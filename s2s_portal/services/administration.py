@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import case, func, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, selectinload
 
 from s2s_portal import audit
 from s2s_portal.database import session
@@ -63,7 +63,11 @@ class Wanted:
 
 def service_terms() -> list[TermsLine]:
     """Every set of service terms with its fees, in order of date."""
-    found = session().scalars(select(ServiceTerms).order_by(func.lower(ServiceTerms.during)))
+    found = session().scalars(
+        select(ServiceTerms)
+        .options(selectinload(ServiceTerms.fees))
+        .order_by(func.lower(ServiceTerms.during))
+    )
     return [
         TermsLine(
             terms,

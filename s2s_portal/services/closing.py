@@ -136,6 +136,8 @@ def check_closed(referral: Referral) -> None:
 
 def what_is_missing(referral: Referral) -> str:
     """What the practitioner must still do before the referral can be closed; empty when nothing."""
+    if referral.status is not Status.ALLOCATED:
+        return ""
     started = session().scalar(
         select(
             exists().where(

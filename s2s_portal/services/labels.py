@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import select
-
-from s2s_portal.database import session
 from s2s_portal.models.referral import Support
-from s2s_portal.models.terms import NeedType
 
 CONTACT_ROLES = {"SENCO": "SENCo", "HEAD": "Head teacher or principal", "DHT": "Deputy head"}
 SEXES = {"F": "Female", "M": "Male"}
@@ -36,11 +32,6 @@ SUPPORT = {
     Support.SIGNPOSTING: "Signposting to other services",
     Support.REVERSE_VISIT: "A visit by your staff to a Complex Needs School",
 }
-
-
-def needs() -> dict[str, str]:
-    """Every census type of need, past and present: code to label."""
-    return {need.code: need.label for need in session().scalars(select(NeedType))}
 
 
 def date_words(day: date | None) -> str:

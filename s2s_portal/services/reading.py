@@ -86,8 +86,7 @@ def _subject(referral: Referral) -> Lines:
 def _needs(referral: Referral) -> Lines:
     if not referral.needs:
         return []
-    names = labels.needs()
-    written = [f"{names.get(need.code, need.code)} ({need.code})" for need in referral.needs]
+    written = [f"{need.type.label} ({need.code})" for need in referral.needs]
     return [("Primary need", written[0]), ("Other needs", "\n".join(written[1:]))]
 
 

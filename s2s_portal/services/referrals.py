@@ -14,6 +14,7 @@ from s2s_portal.errors import NotFound, OutOfOrder
 from s2s_portal.identity import Actor, current_actor
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import (
+    GIVEN,
     STATUS_AFTER,
     Action,
     Referral,
@@ -65,6 +66,8 @@ def open_allocation(referral: Referral) -> Allocation | None:
 
     None too for a reader who may not see practitioners' rows (a school): see `practitioner_name`.
     """
+    if referral.status not in GIVEN:
+        return None
     return (
         session()
         .scalars(

@@ -13,7 +13,7 @@ from sqlalchemy.orm import joinedload
 
 from s2s_portal.database import session
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.referral import Action, Referral, ReferralEvent, Status
+from s2s_portal.models.referral import GIVEN, Action, Referral, ReferralEvent, Status
 from s2s_portal.models.visit import Visit, VisitRecord
 
 PLAIN = {
@@ -121,6 +121,8 @@ def _was_accepted(referral: Referral) -> bool:
 def practitioner(referral: Referral) -> Allocation | None:
     """The allocation that is open now: its `practitioner_name` and `provider_name` are the
     school's to see, where the practitioner's own row is not."""
+    if referral.status not in GIVEN:
+        return None
     return (
         session()
         .scalars(
@@ -134,6 +136,8 @@ def practitioner(referral: Referral) -> Allocation | None:
 
 def visits(referral: Referral) -> Sequence[Visit]:
     """The visits booked, in order, each with its record (the school sees issued ones only)."""
+    if referral.status not in GIVEN:
+        return []
     return (
         session()
         .scalars(

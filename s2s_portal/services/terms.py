@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy import or_, select
+from sqlalchemy.orm import selectinload
 
 from s2s_portal import money
 from s2s_portal.database import session
@@ -27,7 +28,11 @@ def on(day: date) -> ServiceTerms:
     """The service terms of a referral received on `day`. Raises NoTerms before April 2015."""
     found = (
         session()
-        .scalars(select(ServiceTerms).where(ServiceTerms.during.contains(day)))
+        .scalars(
+            select(ServiceTerms)
+            .where(ServiceTerms.during.contains(day))
+            .options(selectinload(ServiceTerms.fees))
+        )
         .one_or_none()
     )
     if found is None:
