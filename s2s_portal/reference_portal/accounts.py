@@ -26,6 +26,8 @@ class PortalUser(db.Model):  # type: ignore[name-defined]
     """One account of the portal, in its own table outside the service's schema."""
 
     __tablename__ = "portal_user"
+    # Said outright: PostgreSQL looks first in a schema of the login's name, and ours is "s2s" too.
+    __table_args__ = {"schema": "public"}
 
     key: Mapped[str] = mapped_column(Text, primary_key=True)
     name: Mapped[str] = mapped_column(Text)

@@ -337,13 +337,27 @@ def _keep(data_dir: Path, store: Path | None, programs: Path, account: Account) 
     """Make a place in the store for the cluster of `data_dir`, and leave the pointer."""
     clusters = _own_folder(_store(account, store) / "clusters", account)
     for note in clusters.glob("*/kept-for"):
-        if _is_left_over(Path(note.read_text()), data_dir):
+        if _claimed(note, data_dir):
             _throw_away(note.parent, programs, account)
     kept = Path(tempfile.mkdtemp(dir=clusters, prefix="x"))
     kept.chmod(0o755)
     (kept / "kept-for").write_text(str(data_dir))
     (data_dir / POINTER).write_text(f"{kept}\n")
     return kept
+
+
+def _claimed(note: Path, data_dir: Path) -> bool:
+    """Whether the cluster beside `note` is left over, and ours to throw away.
+
+    Several starts may come upon it at once: the one that renames the note throws it away.
+    """
+    try:
+        if not _is_left_over(Path(note.read_text()), data_dir):
+            return False
+        note.rename(note.with_name("left-over"))
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _is_left_over(first: Path, data_dir: Path) -> bool:
