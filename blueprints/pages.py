@@ -137,10 +137,17 @@ def context() -> dict[str, Any]:
     return {
         "s2s_setting": setting,
         "s2s_actor": current_actor(),
-        "s2s_nav": nav_items(),
+        "s2s_nav": _menu(),
         "s2s_error_list": error_list,
         "Role": Role,
     }
+
+
+def _menu() -> list[dict[str, Any]]:
+    """The menu, made once for a request: every field of a form is a template of its own."""
+    if "s2s_menu" not in g:
+        g.s2s_menu = nav_items()
+    return g.s2s_menu  # type: ignore[no-any-return]
 
 
 NAV = (

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 
@@ -29,8 +28,7 @@ COVERED_BY: dict[str, frozenset[str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A practitioner who could take a referral, and the four reasons for and against.
 
     `miles` is a straight line from the school to the provider, None when one is not on the map;

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from s2s_portal import access, audit, clock, references
@@ -32,6 +33,16 @@ WHOLE = (
 )
 
 
+@cache  # building and recognising the statement costs more than one of its parts
+def _found(whole: bool) -> Select[Referral]:
+    query = (
+        select(Referral)
+        .where(Referral.reference == bindparam("reference"))
+        .options(joinedload(Referral.establishment))
+    )
+    return query.options(*WHOLE, joinedload(Referral.terms)) if whole else query
+
+
 def get(reference: str, *, whole: bool = False, lock: bool = False) -> Referral:
     """The referral `reference`, with its establishment; `whole` loads every part and the history.
 
@@ -41,16 +52,10 @@ def get(reference: str, *, whole: bool = False, lock: bool = False) -> Referral:
     tidy = references.parse(reference)
     if tidy is None:
         raise NotFound()
-    query = (
-        select(Referral)
-        .where(Referral.reference == tidy)
-        .options(joinedload(Referral.establishment))
-    )
-    if whole:
-        query = query.options(*WHOLE, joinedload(Referral.terms))
+    query = _found(whole)
     if lock:
         query = query.with_for_update(of=Referral).execution_options(populate_existing=True)
-    referral = session().scalars(query).one_or_none()
+    referral = session().scalars(query, {"reference": tidy}).one_or_none()
     if referral is None:
         raise NotFound()
     actor = current_actor()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import selectinload
@@ -68,6 +69,7 @@ def needs_on(day: date) -> list[NeedType]:
     )
 
 
+@lru_cache(maxsize=2_000)  # a list writes the same few dates over and over
 def written(day: date) -> str:
     """A date as people write it: 14 May 2019."""
     return f"{day.day} {day:%B %Y}"

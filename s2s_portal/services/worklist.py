@@ -73,8 +73,7 @@ class Place(NamedTuple):
         return cls(EPOCH + timedelta(microseconds=int(found[1])), int(found[2]))
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One referral in a list. `days` have passed since it was received, None once it is decided."""
 
     reference: str

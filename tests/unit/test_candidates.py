@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -39,7 +38,7 @@ PLAIN = Candidate(
     ],
 )
 def test_order_of_two_candidates(better: dict[str, Any], worse: dict[str, Any]) -> None:
-    first, second = replace(PLAIN, **better), replace(PLAIN, **worse)
+    first, second = PLAIN._replace(**better), PLAIN._replace(**worse)
     assert sorted([second, first], key=candidates.order) == [first, second]
 
 
@@ -53,20 +52,20 @@ def test_order_of_two_candidates(better: dict[str, Any], worse: dict[str, Any]) 
     ],
 )
 def test_load_in_words(change: dict[str, Any], words: str) -> None:
-    assert replace(PLAIN, **change).load_words == words
+    assert PLAIN._replace(**change).load_words == words
 
 
 def test_other_reasons_in_words() -> None:
-    assert replace(PLAIN, miles=None).distance_words == "Distance not known"
-    assert replace(PLAIN, miles=0.877).distance_words == "0.9 miles"
+    assert PLAIN._replace(miles=None).distance_words == "Distance not known"
+    assert PLAIN._replace(miles=0.877).distance_words == "0.9 miles"
     assert PLAIN.contact_words == "None"
     last = clock.from_local(date(2018, 11, 2), 9)
-    assert replace(PLAIN, earlier=1, earlier_last=last).contact_words == (
+    assert PLAIN._replace(earlier=1, earlier_last=last).contact_words == (
         "1 referral, last 2 November 2018"
     )
-    assert replace(PLAIN, earlier=3, earlier_last=last).contact_words.startswith("3 referrals")
-    assert replace(PLAIN, covers_need=False).cover_words == "Covers the phase, not the need"
-    assert replace(PLAIN, covers_phase=False).cover_words == "Covers the need, not the phase"
+    assert PLAIN._replace(earlier=3, earlier_last=last).contact_words.startswith("3 referrals")
+    assert PLAIN._replace(covers_need=False).cover_words == "Covers the phase, not the need"
+    assert PLAIN._replace(covers_phase=False).cover_words == "Covers the need, not the phase"
 
 
 @pytest.mark.parametrize(
