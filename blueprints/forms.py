@@ -8,9 +8,10 @@ from typing import Any
 
 from flask import request
 from flask_wtf import FlaskForm
-from govuk_frontend_wtf.wtforms_widgets import GovDateInput, GovTextArea, GovTextInput
 from wtforms import Field, FieldList, HiddenField, RadioField, StringField, TextAreaField
 from wtforms.validators import Length, StopValidation
+
+from s2s_portal.blueprints.widgets import GovDateInput, GovTextArea, GovTextInput
 
 LONGEST = 10_000  # characters of one answer in free text
 

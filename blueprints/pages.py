@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from flask import Blueprint, current_app, g, render_template, request, url_for
+from flask import Blueprint, current_app, g, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from sqlalchemy.exc import DataError
@@ -15,6 +15,7 @@ from s2s_portal import access, clock, money
 from s2s_portal.database import session
 from s2s_portal.errors import NotFound, OutOfOrder, S2SError
 from s2s_portal.identity import Role, current_actor
+from s2s_portal.rendering import whole_page
 from s2s_portal.services.terms import written
 from s2s_portal.state import setting
 
@@ -24,7 +25,7 @@ UNPROCESSABLE = 422
 def page(template: str, *, form: FlaskForm | None = None, **context: Any) -> ResponseReturnValue:
     """Render a page; with a refused `form` the status is 422 and the title begins `Error: `."""
     refused = form is not None and bool(form.errors)
-    body = render_template(template, form=form, refused=refused, **context)
+    body = whole_page(template, form=form, refused=refused, **context)
     return body, UNPROCESSABLE if refused else 200
 
 
@@ -47,7 +48,8 @@ def http_error(error: HTTPException) -> ResponseReturnValue:
     if status >= 500:
         return _plain_page(
             "Something has gone wrong",
-            "What you typed may not have been saved. Go back and try again in a minute.",
+            _said(error)
+            or "What you typed may not have been saved. Go back and try again in a minute.",
             status,
         )
     title = {
@@ -59,8 +61,23 @@ def http_error(error: HTTPException) -> ResponseReturnValue:
     message = {
         400: "Go back, refresh the page and try again. Nothing has been changed.",
         404: "There is nothing here that you can see.",
-    }.get(status, "Nothing has been changed.")
-    return _plain_page(title, message, status)
+    }.get(status) or _said(error)
+    return _plain_page(title, message or "Nothing has been changed.", status)
+
+
+def _said(error: HTTPException) -> str:
+    """What the host said as it refused, `abort(503, "Closed until Monday.")`; else nothing."""
+    if error.code in {403, 503} and error.description != type(error).description:
+        return error.description or ""
+    return ""
+
+
+def unexpected(error: Exception) -> Any:
+    """An error that nobody foresaw goes Flask's own way: logged, signalled, answered by our 500.
+
+    Without this a host that handles every Exception would answer for us.
+    """
+    return current_app.handle_exception(error)
 
 
 def database_away(error: Exception) -> ResponseReturnValue:
@@ -91,7 +108,9 @@ def _plain_page(title: str, message: str, status: int) -> ResponseReturnValue:
     # Flask-Login asks the host's user_loader again while a template renders, and with the database
     # away that would fail inside the error page itself.
     g._login_user = current_user_or_nobody()
-    return render_template("s2s/error.html", title=title, message=message), status
+    # `form` and `refused` are given, as a host's context processor may have something so called.
+    body = whole_page("s2s/error.html", title=title, message=message, form=None, refused=False)
+    return body, status
 
 
 def current_user_or_nobody() -> Any:

@@ -11,11 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from flask import Flask, current_app, g, redirect, request
-from flask_login import current_user
+from flask import Flask, current_app, g, redirect, request, url_for
+from flask_login import current_user, login_url
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from s2s_portal.errors import NotAllowed, NotFound
+from s2s_portal.database import AWAY
+from s2s_portal.errors import IdentityFailed, NotAllowed, NotFound, S2SError
 from s2s_portal.identity import Actor, Role, current_actor
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, Status
@@ -82,6 +84,16 @@ def policies(app: Flask, blueprint: str) -> dict[str, Policy]:
     return found
 
 
+def foreign_rules(app: Flask, prefix: str, blueprint: str) -> dict[str, str]:
+    """The addresses at or below `prefix` that are not ours, each with the endpoint that has it."""
+    return {
+        rule.rule: rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if (rule.rule.rstrip("/") + "/").startswith(f"{prefix}/")
+        and not rule.endpoint.startswith(f"{blueprint}.")
+    }
+
+
 def guard() -> Response | None:
     """Before every request of ours: find out who asks, and apply the view's policy.
 
@@ -93,18 +105,52 @@ def guard() -> Response | None:
         raise NotAllowed()
     if policy.public:
         return None
-    if current_user.is_authenticated:
-        g.s2s_actor = here.identity.actor(current_user._get_current_object())
-    if not current_user.is_authenticated:
-        if request.method in {"GET", "HEAD"}:
-            unauthorised = current_app.login_manager.unauthorized
-            if current_app.login_manager.login_view:
-                return unauthorised()  # type: ignore[no-any-return]
-        return redirect(here.setting("S2S_SIGN_IN_URL"))
-    if not policy.admits(current_actor()):
+    user = current_user._get_current_object()
+    if not _says(user, "is_authenticated", default=False):
+        return _to_sign_on()
+    g.s2s_actor = _actor_of(user)
+    if not (_says(user, "is_active", default=True) and policy.admits(current_actor())):
         g.s2s_denied = True
         raise NotAllowed()
     return None
+
+
+def _says(user: Any, what: str, *, default: bool) -> bool:
+    """What the host's user says of itself; before Flask-Login 0.3 these were methods, ever true."""
+    answer = getattr(user, what, default)
+    return bool(answer() if callable(answer) else answer)
+
+
+def _to_sign_on() -> Response:
+    """The host's own way to its sign-on page, with the way back where there is one."""
+    login = current_app.login_manager
+    view = login.blueprint_login_views.get(request.blueprint, login.login_view)
+    # Nobody comes back to the address of a form that was sent: some of them have no page.
+    comes_back = request.method in {"GET", "HEAD"}
+    if login.unauthorized_callback or (view and comes_back):
+        return login.unauthorized()  # type: ignore[no-any-return]
+    if view:
+        return redirect(login_url(view, next_url=url_for("s2s.home.index")))
+    address: str = state().setting("S2S_SIGN_IN_URL")
+    return redirect(request.script_root + address if address.startswith("/") else address)
+
+
+def _actor_of(user: Any) -> Actor:
+    """Whom the host's adapter makes of `user`.
+
+    Raises IdentityFailed when the adapter cannot say, with the reason in the log; what the adapter
+    refuses on purpose (an S2SError, an abort) and a database that is away pass as they are.
+    """
+    try:
+        actor = state().identity.actor(user)
+        if not isinstance(actor, Actor) or not actor.id:
+            raise TypeError(f"identity.actor() must give an Actor with an id, not {actor!r}")
+    except (S2SError, HTTPException, *AWAY):
+        raise
+    except Exception as error:
+        current_app.logger.exception("S2S: identity.actor() failed")
+        raise IdentityFailed() from error
+    return actor
 
 
 def goes_by_allocation(actor: Actor) -> bool:

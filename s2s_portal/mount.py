@@ -13,24 +13,19 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, make_response, request
 from jinja2 import ChoiceLoader, FileSystemLoader, PackageLoader, PrefixLoader
-from procrastinate.exceptions import ConnectorException
 from sqlalchemy import Engine
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from sqlalchemy.exc import DataError
+from werkzeug.exceptions import HTTPException, default_exceptions
 
 from s2s_portal import access, audit, jobs, settings
 from s2s_portal.cli import commands
-from s2s_portal.database import make_session
+from s2s_portal.database import AWAY, make_session
 from s2s_portal.errors import NotMounted, S2SError
 from s2s_portal.identity import IdentityAdapter
 from s2s_portal.state import EXTENSION, State, state
 
 ROOT = "s2s"
 HERE = Path(__file__).parent
-
-# PostgreSQL cannot be reached, is too slow, or has no connection left; also while deferring a job.
-AWAY = (OperationalError, InterfaceError, PoolTimeout, ConnectorException)
 
 # Every answer of ours carries these; what the host sets stands.
 HEADERS = {
@@ -93,6 +88,7 @@ class S2SPortal:
         if EXTENSION in app.extensions:
             raise NotMounted("S2S is already mounted in this app: call init_app once.")
         settings.fill_in(app.config)
+        prefix = _prefix(app)
         here = State(
             engine=_engine(app, db or app.extensions.get("sqlalchemy")),
             mail=_mail(app, mail),
@@ -103,10 +99,29 @@ class S2SPortal:
         here.jobs = jobs.build(app, here.engine)
         app.extensions[EXTENSION] = here
         root = _root_blueprint()
-        app.register_blueprint(root, url_prefix=app.config["S2S_URL_PREFIX"])
+        app.register_blueprint(root, url_prefix=prefix)
         here.policies = access.policies(app, ROOT)
         app.teardown_appcontext(_close_session)
         app.cli.add_command(commands)
+
+
+def _prefix(app: Flask) -> str:
+    """Where to mount: an address, and a blueprint's name, that the host has not used itself."""
+    wanted: str = app.config["S2S_URL_PREFIX"]
+    prefix = wanted.rstrip("/")
+    if not prefix.startswith("/"):
+        raise NotMounted(f"S2S_URL_PREFIX is {wanted!r}: write an address such as '/s2s'.")
+    for address, endpoint in access.foreign_rules(app, prefix, ROOT).items():
+        raise NotMounted(
+            f"S2S would be at {prefix}/, but your view {endpoint!r} is at {address}:"
+            " move it, or set S2S_URL_PREFIX to another address."
+        )
+    if ROOT in app.blueprints:
+        raise NotMounted(
+            f"S2S registers a blueprint called {ROOT!r}, and your app has one: give yours another"
+            " name."
+        )
+    return prefix
 
 
 def _engine(app: Flask, db: Any) -> Engine:
@@ -129,8 +144,10 @@ def _engine(app: Flask, db: Any) -> Engine:
             f" {engine.dialect.name}+{engine.dialect.driver}: add a bind such as"
             " SQLALCHEMY_BINDS['s2s'] = 'postgresql+psycopg://...' and S2S_BIND_KEY = 's2s'."
         )
-    # The same pool; but what went into a statement stays out of the host's log when one fails.
-    ours: Engine = engine.execution_options()
+    # The same pool, but transactions whatever the host has asked for: who acts, and with it
+    # row-level security, holds for one transaction, and under AUTOCOMMIT there would be none. And
+    # what went into a statement stays out of the host's log when one fails.
+    ours: Engine = engine.execution_options(isolation_level="READ COMMITTED")
     ours.hide_parameters = True
     return ours
 
@@ -179,7 +196,10 @@ def _root_blueprint() -> Blueprint:
     for away in AWAY:
         root.register_error_handler(away, pages.database_away)
     root.register_error_handler(DataError, pages.no_such_value)
-    root.register_error_handler(HTTPException, pages.http_error)
+    # For each code too: Flask prefers a host's handler of the code to ours of every HTTPException.
+    for kind in (HTTPException, *default_exceptions):
+        root.register_error_handler(kind, pages.http_error)
+    root.register_error_handler(Exception, pages.unexpected)
     root.context_processor(pages.context)
     pages.add_filters(root)
     root.register_blueprint(home)
