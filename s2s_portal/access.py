@@ -11,14 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from flask import Flask, current_app, g, redirect, request, url_for
+from flask import Flask, current_app, flash, g, redirect, request, url_for
 from flask_login import current_user, login_url
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
+from s2s_portal import sign_ons
 from s2s_portal.database import AWAY
-from s2s_portal.errors import IdentityFailed, NotAllowed, NotFound, S2SError
-from s2s_portal.identity import Actor, Role, current_actor
+from s2s_portal.errors import IdentityFailed, NotAllowed, NotFound, S2SError, SignedOut
+from s2s_portal.identity import Actor, Role, acting_as, current_actor
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, Status
 from s2s_portal.state import state
@@ -97,7 +98,9 @@ def foreign_rules(app: Flask, prefix: str, blueprint: str) -> dict[str, str]:
 def guard() -> Response | None:
     """Before every request of ours: find out who asks, and apply the view's policy.
 
-    Somebody not signed on is sent to the host's sign-on page; somebody in the wrong role gets 403.
+    Somebody not signed on, or no longer, is sent to the host's sign-on page, unless they sent a
+    form: then SignedOut is raised, as what they typed must not be lost. Somebody in the wrong role
+    gets 403.
     """
     here = state()
     policy = here.policies.get(request.endpoint or "")
@@ -105,34 +108,36 @@ def guard() -> Response | None:
         raise NotAllowed()
     if policy.public:
         return None
-    user = current_user._get_current_object()
-    if not _says(user, "is_authenticated", default=False):
-        return _to_sign_on()
-    g.s2s_actor = _actor_of(user)
-    if not (_says(user, "is_active", default=True) and policy.admits(current_actor())):
+    try:
+        g.s2s_actor = _signed_on()
+    except SignedOut as why:
+        if request.method not in {"GET", "HEAD"}:
+            raise
+        if str(why) != str(SignedOut()):
+            flash(str(why), "s2s-signed-out")
+        return sign_on_page()
+    active = _says(current_user._get_current_object(), "is_active", default=True)
+    if not (active and policy.admits(current_actor())):
         g.s2s_denied = True
         raise NotAllowed()
     return None
+
+
+def _signed_on() -> Actor:
+    """Who is signed on. Raises SignedOut when nobody is, or no longer."""
+    user = current_user._get_current_object()
+    if not _says(user, "is_authenticated", default=False):
+        raise SignedOut()
+    actor = _actor_of(user)
+    with acting_as(actor):
+        sign_ons.check(actor)
+    return actor
 
 
 def _says(user: Any, what: str, *, default: bool) -> bool:
     """What the host's user says of itself; before Flask-Login 0.3 these were methods, ever true."""
     answer = getattr(user, what, default)
     return bool(answer() if callable(answer) else answer)
-
-
-def _to_sign_on() -> Response:
-    """The host's own way to its sign-on page, with the way back where there is one."""
-    login = current_app.login_manager
-    view = login.blueprint_login_views.get(request.blueprint, login.login_view)
-    # Nobody comes back to the address of a form that was sent: some of them have no page.
-    comes_back = request.method in {"GET", "HEAD"}
-    if login.unauthorized_callback or (view and comes_back):
-        return login.unauthorized()  # type: ignore[no-any-return]
-    if view:
-        return redirect(login_url(view, next_url=url_for("s2s.home.index")))
-    address: str = state().setting("S2S_SIGN_IN_URL")
-    return redirect(request.script_root + address if address.startswith("/") else address)
 
 
 def _actor_of(user: Any) -> Actor:
@@ -151,6 +156,32 @@ def _actor_of(user: Any) -> Actor:
         current_app.logger.exception("S2S: identity.actor() failed")
         raise IdentityFailed() from error
     return actor
+
+
+def sign_on_page() -> Response:
+    """To where the host signs people on, by its own way, and from there back to this page."""
+    login = current_app.login_manager
+    if login.unauthorized_callback or (login_view() and request.method in {"GET", "HEAD"}):
+        return login.unauthorized()  # type: ignore[no-any-return]
+    return redirect(sign_on_address())
+
+
+def login_view() -> str | None:
+    """The host's login view for our pages, if it names one."""
+    login = current_app.login_manager
+    return login.blueprint_login_views.get(request.blueprint, login.login_view)  # type: ignore[no-any-return]
+
+
+def sign_on_address() -> str:
+    """Where people sign on and then come to our front page.
+
+    For what was sent as a form: nobody comes back to its address, as some have no page.
+    """
+    view = login_view()
+    if view:
+        return str(login_url(view, next_url=url_for("s2s.home.index")))
+    address: str = state().setting("S2S_SIGN_IN_URL")
+    return request.script_root + address if address.startswith("/") else address
 
 
 def goes_by_allocation(actor: Actor) -> bool:

@@ -7,6 +7,7 @@ the host's app context as the service itself.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import procrastinate
@@ -19,6 +20,7 @@ from s2s_portal.state import state
 
 SEND_MAIL = "s2s.send_mail"
 VERIFY_LEDGER = "s2s.verify_ledger"
+SWEEP_SIGN_ONS = "s2s.sweep_sign_ons"
 TRIES = 30
 LONGEST_WAIT = 900  # seconds
 
@@ -38,8 +40,7 @@ class PatientRetry(procrastinate.BaseRetryStrategy):
 
 def build(app: Flask, engine: Engine) -> procrastinate.App:
     """The queue of one mounted app. Nothing connects until a job is deferred or a worker starts."""
-    _, connect = engine.dialect.create_connect_args(engine.url)
-    connector = procrastinate.PsycopgConnector(kwargs={**connect, "options": "-c search_path=s2s"})
+    connector = procrastinate.PsycopgConnector(kwargs=partial(_connection_like, engine))
     jobs = procrastinate.App(connector=connector)
 
     @jobs.task(name=SEND_MAIL, retry=PatientRetry(), queue="mail")
@@ -57,7 +58,33 @@ def build(app: Flask, engine: Engine) -> procrastinate.App:
         with app.app_context(), acting_as(SYSTEM):
             verification.verify_and_note()
 
+    @jobs.periodic(cron="43 4 * * *")
+    @jobs.task(name=SWEEP_SIGN_ONS, queue="upkeep", queueing_lock=SWEEP_SIGN_ONS)
+    def sweep_sign_ons(timestamp: int) -> None:  # noqa: ARG001
+        from s2s_portal import sign_ons
+
+        with app.app_context(), acting_as(SYSTEM):
+            sign_ons.sweep()
+
     return jobs
+
+
+def _connection_like(engine: Engine) -> dict[str, Any]:
+    """How to connect as `engine` does, for the queue's own connections, with our search path.
+
+    Asked of a connection that the engine has made: a host may say where its server is in the URL,
+    in `connect_args`, or to each connection by an event, as with a token that lasts an hour.
+    """
+    made = engine.raw_connection()
+    try:
+        info = made.driver_connection.info  # type: ignore[union-attr]
+        parameters: dict[str, Any] = info.get_parameters()
+        if info.password:
+            parameters["password"] = info.password
+        parameters["options"] = f"{parameters.get('options', '')} -c search_path=s2s"
+        return parameters
+    finally:
+        made.close()
 
 
 def defer(session: Session, task: str, **arguments: Any) -> None:

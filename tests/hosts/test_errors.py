@@ -9,6 +9,7 @@ import pytest
 from flask import abort, got_request_exception
 
 from s2s_portal.services import front_page
+from tests.hosts.path import REFERENCE
 from tests.hosts.towns import Town
 
 Settled = Callable[[str], Town]
@@ -72,10 +73,11 @@ def test_what_we_refuse_has_our_page(town: Town) -> None:
     officer.front("/finance/", status=403).sees("You do not have access")
 
 
-def test_a_form_without_its_token_has_our_page_and_changes_nothing(town: Town) -> None:
+def test_a_form_with_a_bad_token_has_our_page_and_is_not_lost(town: Town) -> None:
     senco = town.signed_on("senco").front("/referrals/start")
     senco.press("Start the referral", status=400, southmoor_token="x").sees("had expired")
-    senco.front("/referrals/").sees("no referrals")
+    senco.press("Send it again")
+    assert REFERENCE.search(senco.page.h1)
 
 
 def test_a_host_that_is_closed_says_so_on_our_pages(town: Town) -> None:

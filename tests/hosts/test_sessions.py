@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask_login import current_user
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from s2s_portal.database import session
 from tests.hosts.path import REFERENCE
@@ -16,14 +16,9 @@ Settled = Callable[[str], Town]
 
 
 def stored(town: Town, statement: str) -> list[Any]:
-    """What is committed, as an administrator of the database sees it."""
-    with town.app.app_context():
-        url = town.app.extensions["sqlalchemy"].engine.url
-    engine = create_engine(url)
-    with engine.connect() as connection:
-        found = list(connection.scalars(text(statement)))
-    engine.dispose()
-    return found
+    """What is committed, as the owner of the tables sees it."""
+    with town.app.app_context(), town.app.extensions["sqlalchemy"].engine.connect() as connection:
+        return list(connection.scalars(text(statement)))
 
 
 def test_our_commit_does_not_write_what_the_host_has_half_done(settled: Settled) -> None:
@@ -79,8 +74,8 @@ def test_what_we_refuse_does_not_undo_what_the_host_does(settled: Settled) -> No
     assert 7 in stored(town, "SELECT organisation FROM account")
 
 
-def test_the_host_is_itself_again_after_our_transaction(settled: Settled) -> None:
-    """The pool is shared: role, search path and time-out of ours end with our transaction."""
+def test_the_host_never_meets_our_role_or_settings(settled: Settled) -> None:
+    """Role, search path and time-out of ours are of our transaction alone."""
     town = settled("legacy")
     officer = town.signed_on("officer")
     officer.front("/triage/")
@@ -89,7 +84,8 @@ def test_the_host_is_itself_again_after_our_transaction(settled: Settled) -> Non
         who = session.execute(
             text(
                 "SELECT current_user = session_user, current_setting('search_path'),"
-                " current_setting('s2s.actor_id', true), current_setting('statement_timeout')"
+                " coalesce(current_setting('s2s.actor_id', true), ''),"
+                " current_setting('statement_timeout')"
             )
         ).one()
     assert tuple(who) == (True, '"$user", public', "", "0")

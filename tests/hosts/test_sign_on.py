@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,8 +19,16 @@ from s2s_portal.errors import NotAllowed
 from tests import world
 from tests.client import Page
 from tests.host import User
+from tests.hosts.conftest import Server
 
 OFFICER = world.ACTORS["officer"]
+
+
+@pytest.fixture(scope="module")
+def database_url(council_server: Server) -> Iterator[str]:
+    """A database of this module's own, as what is denied is written down."""
+    yield council_server.make()
+    council_server.clear()
 
 
 def host(

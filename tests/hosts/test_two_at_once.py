@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from s2s_portal import clock
 from tests.conftest import NOON
@@ -21,13 +21,8 @@ Settled = Callable[[str], Town]
 
 def count(town: Town, table: str) -> int:
     """How many rows are committed."""
-    with town.app.app_context():
-        url = town.app.extensions["s2s"].engine.url
-    engine = create_engine(url)
-    with engine.connect() as connection:
-        found = connection.scalar(text(f"SELECT count(*) FROM s2s.{table}"))
-    engine.dispose()
-    return int(found or 0)
+    with town.app.extensions["s2s"].engine.connect() as connection:
+        return int(connection.scalar(text(f"SELECT count(*) FROM s2s.{table}")) or 0)
 
 
 def test_two_paths_walked_at_once_never_meet(settled: Settled, post: Post) -> None:

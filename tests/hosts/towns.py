@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from flask import Flask
+from sqlalchemy.engine import make_url
 
 from tests.client import Page, lint
 from tests.hosts.elsewhere import app as westwell
@@ -87,7 +88,18 @@ def legacy(config: dict[str, Any]) -> Town:
 
 
 def modern(config: dict[str, Any]) -> Town:
-    app = eastmere.create_app(config)
+    url = make_url(config["SQLALCHEMY_DATABASE_URI"])
+    where = {"host": url.query["host"]} if "host" in url.query else {"host": url.host}
+    # Where its server is, Eastmere does not say in the URL.
+    where |= {"user": url.username, "dbname": url.database, "password": url.password or ""}
+    where |= {"port": url.port} if url.port else {}
+    app = eastmere.create_app(
+        config
+        | {
+            "SQLALCHEMY_DATABASE_URI": "postgresql+psycopg://",
+            "SQLALCHEMY_ENGINE_OPTIONS": {"connect_args": where},
+        }
+    )
     roles = {
         "senco": "school_referrer",
         "officer": "send_officer",

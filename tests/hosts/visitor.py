@@ -124,8 +124,9 @@ class Visitor:
         return self
 
     def _headers(self) -> dict[str, str]:
-        # As a browser sends it over https; CSRFProtect wants it there.
-        return {"Referer": self.base_url.rstrip("/") + self.path}
+        # As a browser sends them over https, where CSRFProtect wants a referrer.
+        origin = self.base_url.rstrip("/")
+        return {"Referer": origin + self.path, "Origin": origin}
 
 
 def _words(element: html.HtmlElement) -> str:
