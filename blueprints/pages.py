@@ -184,8 +184,8 @@ NAV = (
 
 
 def nav_items() -> list[dict[str, Any]]:
-    """The entries of this service for a menu, for the person who is acting: text, href, active."""
-    actor = current_actor()
+    """Our entries for a menu, on our pages or the host's own: text, href, active."""
+    actor = access.whoever_is_signed_on()
     entries = [(text, url_for(target)) for text, target, policy in NAV if policy.admits(actor)]
     # The page is below the entry with the longest address that its own begins with.
     path = request.script_root + request.path

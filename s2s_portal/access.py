@@ -8,10 +8,11 @@ a check forgotten here shows nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from flask import Flask, current_app, flash, g, redirect, request, url_for
+from flask import Flask, current_app, flash, g, has_request_context, redirect, request, url_for
 from flask_login import current_user, login_url
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
@@ -19,7 +20,7 @@ from werkzeug.wrappers import Response
 from s2s_portal import sign_ons
 from s2s_portal.database import AWAY
 from s2s_portal.errors import IdentityFailed, NotAllowed, NotFound, S2SError, SignedOut
-from s2s_portal.identity import Actor, Role, acting_as, current_actor
+from s2s_portal.identity import NOBODY, Actor, Role, acting_as, current_actor
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, Status
 from s2s_portal.state import state
@@ -132,6 +133,22 @@ def _signed_on() -> Actor:
     with acting_as(actor):
         sign_ons.check(actor)
     return actor
+
+
+def whoever_is_signed_on() -> Actor:
+    """Who looks at a page of the host's own, where our guard has not asked: for its menu.
+
+    Nobody, when the adapter cannot say: a page of the host's must not fail for our entries in it.
+    """
+    if current_actor() is not NOBODY or not has_request_context():
+        return current_actor()
+    if "s2s_onlooker" not in g:
+        g.s2s_onlooker = NOBODY
+        user = current_user._get_current_object()
+        if _says(user, "is_authenticated", default=False):
+            with suppress(S2SError, HTTPException, *AWAY):
+                g.s2s_onlooker = _actor_of(user)
+    return g.s2s_onlooker  # type: ignore[no-any-return]
 
 
 def _says(user: Any, what: str, *, default: bool) -> bool:
