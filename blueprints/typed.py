@@ -12,7 +12,7 @@ from flask import current_app, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 
-from s2s_portal.access import sign_on_address, sign_on_page
+from s2s_portal.access import is_signed_on, sign_on_address, sign_on_page
 from s2s_portal.blueprints.forms import ButtonForm
 from s2s_portal.blueprints.pages import http_error
 from s2s_portal.database import session
@@ -38,9 +38,11 @@ def page_expired(error: CSRFError) -> ResponseReturnValue:
     session().rollback()
     if not _from_our_own_page():
         return http_error(error)
+    if not is_signed_on():
+        return signed_out(SignedOut())
     return _again(
-        "This page had expired",
-        "It was made before you last signed in, or too long ago.",
+        "Send this again",
+        "You have signed in since the page was made, or it had been open for too long.",
         sign_in=None,
         status=error.code or 400,
     )

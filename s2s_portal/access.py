@@ -117,8 +117,7 @@ def guard() -> Response | None:
         if str(why) != str(SignedOut()):
             flash(str(why), "s2s-signed-out")
         return sign_on_page()
-    active = _says(current_user._get_current_object(), "is_active", default=True)
-    if not (active and policy.admits(current_actor())):
+    if not (_says("is_active", default=True) and policy.admits(current_actor())):
         g.s2s_denied = True
         raise NotAllowed()
     return None
@@ -126,10 +125,9 @@ def guard() -> Response | None:
 
 def _signed_on() -> Actor:
     """Who is signed on. Raises SignedOut when nobody is, or no longer."""
-    user = current_user._get_current_object()
-    if not _says(user, "is_authenticated", default=False):
+    if not is_signed_on():
         raise SignedOut()
-    actor = _actor_of(user)
+    actor = _actor_of(current_user._get_current_object())
     with acting_as(actor):
         sign_ons.check(actor)
     return actor
@@ -144,16 +142,20 @@ def whoever_is_signed_on() -> Actor:
         return current_actor()
     if "s2s_onlooker" not in g:
         g.s2s_onlooker = NOBODY
-        user = current_user._get_current_object()
-        if _says(user, "is_authenticated", default=False):
+        if is_signed_on():
             with suppress(S2SError, HTTPException, *AWAY):
-                g.s2s_onlooker = _actor_of(user)
+                g.s2s_onlooker = _actor_of(current_user._get_current_object())
     return g.s2s_onlooker  # type: ignore[no-any-return]
 
 
-def _says(user: Any, what: str, *, default: bool) -> bool:
+def is_signed_on() -> bool:
+    """Whether the host says that somebody is signed on."""
+    return _says("is_authenticated", default=False)
+
+
+def _says(what: str, *, default: bool) -> bool:
     """What the host's user says of itself; before Flask-Login 0.3 these were methods, ever true."""
-    answer = getattr(user, what, default)
+    answer = getattr(current_user._get_current_object(), what, default)
     return bool(answer() if callable(answer) else answer)
 
 

@@ -55,6 +55,9 @@ class Actor:
         unknown = [role for role in self.roles if role not in set(Role)]
         if unknown:
             raise ValueError(f"Actor.roles has {unknown[0]!r}: use s2s_portal.Role.")
+        # A user table may have no name for somebody, but every audit row has one.
+        object.__setattr__(self, "name", self.name or self.id)
+        object.__setattr__(self, "email", self.email or "")
         # Read as they mostly come: a list, or text as in a claim.
         object.__setattr__(self, "roles", frozenset(Role(role) for role in self.roles))
         object.__setattr__(self, "establishments", tuple(int(urn) for urn in self.establishments))

@@ -75,7 +75,7 @@ def test_what_we_refuse_has_our_page(town: Town) -> None:
 
 def test_a_form_with_a_bad_token_has_our_page_and_is_not_lost(town: Town) -> None:
     senco = town.signed_on("senco").front("/referrals/start")
-    senco.press("Start the referral", status=400, southmoor_token="x").sees("had expired")
+    senco.press("Start the referral", status=400, southmoor_token="x").sees("Send this again")
     senco.press("Send it again")
     assert REFERENCE.search(senco.page.h1)
 

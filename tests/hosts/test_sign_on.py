@@ -161,12 +161,14 @@ def test_a_health_page_asks_nobody(database_url: str) -> None:
 def test_text_and_lists_are_read_as_meant() -> None:
     actor = Actor(
         id="7",
-        name="Seven",
+        name=None,  # type: ignore[arg-type]
+        email=None,  # type: ignore[arg-type]
         roles=["send_officer"],  # type: ignore[arg-type]
         establishments=["900101"],  # type: ignore[arg-type]
         provider="900201",  # type: ignore[arg-type]
     )
     assert actor.roles == {Role.OFFICER}
+    assert (actor.name, actor.email) == ("7", "")
     assert (actor.establishments, actor.provider) == ((900101,), 900201)
 
 
