@@ -107,6 +107,7 @@ def create_app(config: dict[str, Any]) -> Flask:
         SQLALCHEMY_ENGINE_OPTIONS={"isolation_level": "AUTOCOMMIT", "pool_pre_ping": True},
         S2S_URL_PREFIX="/school-to-school/",
         S2S_BASE_TEMPLATE="bridge.html",
+        S2S_EXTERNAL_URL="https://portal.example/portal",
     )
     app.config.update(config)
     app.wsgi_app = ProxyFix(app.wsgi_app, x_proto=1, x_host=1, x_prefix=1)  # type: ignore[method-assign]
