@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -95,7 +96,8 @@ def council_server(server_url: str, worker_id: str) -> Iterator[Server]:
     Not the tests' own login, which is called "s2s": PostgreSQL looks for a host's tables first in a
     schema of its login's name, and that would be ours.
     """
-    login, template = f"council_{worker_id}", f"s2s_hosts_{worker_id}"
+    ours = f"{os.getpid()}_{worker_id}"
+    login, template = f"council_{ours}", f"s2s_hosts_{ours}"
     server = Server(server_url, login, template)
     server.run(
         "DO $$ BEGIN CREATE ROLE s2s_app NOLOGIN; EXCEPTION WHEN duplicate_object THEN END $$",
