@@ -8,7 +8,13 @@ from typing import Any
 from flask import Blueprint, current_app, g, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from sqlalchemy.exc import DataError
+from psycopg.errors import (
+    InsufficientPrivilege,
+    InvalidParameterValue,
+    UndefinedColumn,
+    UndefinedTable,
+)
+from sqlalchemy.exc import DataError, ProgrammingError
 from werkzeug.exceptions import HTTPException
 
 from s2s_portal import access, clock, money, sign_ons
@@ -16,6 +22,7 @@ from s2s_portal.database import session
 from s2s_portal.errors import NotFound, OutOfOrder, S2SError
 from s2s_portal.identity import Role, current_actor
 from s2s_portal.rendering import whole_page
+from s2s_portal.services import health
 from s2s_portal.services.terms import written
 from s2s_portal.state import setting
 
@@ -83,6 +90,10 @@ def unexpected(error: Exception) -> Any:
 def database_away(error: Exception) -> ResponseReturnValue:
     """The page while PostgreSQL cannot be reached, or does not answer in time."""
     current_app.logger.error("S2S: the database is away: %s", type(error).__name__)
+    return _not_available()
+
+
+def _not_available() -> ResponseReturnValue:
     return _plain_page(
         "The service is not available",
         "We cannot reach our records at the moment. Nothing has been changed. Try again in a"
@@ -91,11 +102,33 @@ def database_away(error: Exception) -> ResponseReturnValue:
     )
 
 
+def not_ready(error: ProgrammingError | DataError) -> ResponseReturnValue:
+    """The page while the schema is not there, or not this release's, or its role is not ours."""
+    if not _is_unready(error.orig):
+        return unexpected(error)  # type: ignore[no-any-return]
+    current_app.logger.error(
+        "S2S: the database is not ready: %s. Run: flask s2s check", str(error.orig).split("\n")[0]
+    )
+    return _not_available()
+
+
+def _is_unready(error: BaseException | None) -> bool:
+    """Whether something is missing that `flask s2s db upgrade` or a DBA provides."""
+    if isinstance(error, (UndefinedTable, UndefinedColumn)):
+        return bool(health.ready()["parts"].get("migrations") != "ok")
+    if isinstance(error, InvalidParameterValue):  # of set_config: there is no such role
+        return True
+    # Row-level security has the same code when it refuses a row, which is a defect of ours.
+    return isinstance(error, InsufficientPrivilege) and "to set role" in str(error)
+
+
 def no_such_value(error: DataError) -> ResponseReturnValue:
     """The page for a number or text that no column can hold: there is nothing by that name.
 
     That it came so far is noted, though not what was sent: a form that lets it through has a gap.
     """
+    if _is_unready(error.orig):
+        return not_ready(error)
     kind = type(error.orig).__name__
     current_app.logger.warning("S2S: %s: not a value to look for: %s", request.endpoint, kind)
     if request.method in {"GET", "HEAD"}:

@@ -15,7 +15,7 @@ from flask import Blueprint, Flask, Response, make_response, request
 from flask_wtf.csrf import CSRFError
 from jinja2 import ChoiceLoader, FileSystemLoader, PackageLoader, PrefixLoader
 from sqlalchemy import Engine
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, ProgrammingError
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from s2s_portal import access, audit, jobs, settings, sign_ons
@@ -205,6 +205,7 @@ def _root_blueprint() -> Blueprint:
     for away in AWAY:
         root.register_error_handler(away, pages.database_away)
     root.register_error_handler(DataError, pages.no_such_value)
+    root.register_error_handler(ProgrammingError, pages.not_ready)
     # For each code too: Flask prefers a host's handler of the code to ours of every HTTPException.
     for kind in (HTTPException, *default_exceptions):
         root.register_error_handler(kind, pages.http_error)

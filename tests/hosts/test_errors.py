@@ -7,10 +7,14 @@ from collections.abc import Callable
 
 import pytest
 from flask import abort, got_request_exception
+from sqlalchemy import text
 
+from s2s_portal import database
 from s2s_portal.services import front_page
+from tests.hosts.conftest import Post, Server
+from tests.hosts.legacy.app import PASSWORD
 from tests.hosts.path import REFERENCE
-from tests.hosts.towns import Town
+from tests.hosts.towns import Town, legacy
 
 Settled = Callable[[str], Town]
 
@@ -95,3 +99,40 @@ def test_our_errors_keep_their_status_where_the_host_has_no_handlers(
     officer = settled("legacy").signed_on("officer")
     monkeypatch.setattr(front_page, "tiles", lambda: 1 / 0)
     officer.front(status=500).sees("Something has gone wrong")
+
+
+def test_a_schema_that_is_not_there_is_said_and_logged(
+    council: Server, post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody has mounted the service and not run `flask s2s db upgrade` yet."""
+    town = legacy({"SQLALCHEMY_DATABASE_URI": council.make(bare=True)})
+    officer = town.stranger().go("/login")
+    officer.press("Log in", login="officer", password=PASSWORD)
+    officer.front(status=503).sees("The service is not available")
+    assert "ended_sign_on" in caplog.text and "Run: flask s2s check" in caplog.text
+
+
+def test_a_role_that_is_not_there_or_not_granted_is_said_and_logged(
+    council: Server,
+    settled: Settled,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    officer = settled("legacy").signed_on("officer")
+    council.run(f"REVOKE s2s_app FROM {council.login}")
+    officer.front(status=503).sees("The service is not available")
+    council.run(f"GRANT s2s_app TO {council.login}")
+    monkeypatch.setattr(database, "APPLICATION_ROLE", "s2s_not_there")
+    officer.front(status=503).sees("The service is not available")
+    assert "permission denied to set role" in caplog.text
+    assert 'role "s2s_not_there" does not exist' in caplog.text
+
+
+def test_any_other_refusal_of_the_database_is_a_defect(
+    settled: Settled, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    officer = settled("legacy").signed_on("officer")
+    delete = text("DELETE FROM s2s.referral")
+    monkeypatch.setattr(front_page, "tiles", lambda: database.session().execute(delete))
+    officer.front(status=500).sees("Something has gone wrong")
+    assert "permission denied for table referral" in caplog.text
