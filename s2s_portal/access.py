@@ -15,7 +15,7 @@ from flask import Flask, current_app, g, redirect, request
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from s2s_portal.errors import NotAllowed, NotFound
+from s2s_portal.errors import NotAllowed, NotFound, SignOnRefused
 from s2s_portal.identity import Actor, Role, current_actor
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, Status
@@ -94,7 +94,7 @@ def guard() -> Response | None:
     if policy.public:
         return None
     if current_user.is_authenticated:
-        g.s2s_actor = here.identity.actor(current_user._get_current_object())
+        g.s2s_actor = _who(current_user._get_current_object())
     if not current_user.is_authenticated:
         if request.method in {"GET", "HEAD"}:
             unauthorised = current_app.login_manager.unauthorized
@@ -105,6 +105,15 @@ def guard() -> Response | None:
         g.s2s_denied = True
         raise NotAllowed()
     return None
+
+
+def _who(user: Any) -> Actor:
+    try:
+        return state().identity.actor(user)  # type: ignore[no-any-return]
+    except SignOnRefused as refusal:
+        current_app.logger.warning("S2S: sign-on refused: %s", refusal.code)
+        g.s2s_denied = True
+        raise
 
 
 def goes_by_allocation(actor: Actor) -> bool:

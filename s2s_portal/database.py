@@ -23,7 +23,7 @@ from sqlalchemy.orm import (
 )
 
 from s2s_portal.errors import AlreadyAllocated, AlreadyDecided, S2SError, Stale
-from s2s_portal.identity import current_actor
+from s2s_portal.identity import Actor, acting_as, current_actor
 from s2s_portal.state import setting, state
 
 SCHEMA = "s2s"
@@ -96,6 +96,16 @@ def make_session(bind: Engine | Connection, **options: Any) -> scoped_session[S2
 def session() -> Session:
     """This app context's session. Read freely; write only inside `unit_of_work`."""
     return state().session()  # type: ignore[no-any-return]
+
+
+@contextmanager
+def apart(reader: Actor) -> Iterator[Session]:
+    """A transaction of its own in which `reader` reads: for what must be known before anybody acts.
+
+    Nothing that is written in it stays.
+    """
+    with acting_as(reader), state().session.session_factory() as own:
+        yield own
 
 
 class UnitOfWork:

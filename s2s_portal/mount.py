@@ -20,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from s2s_portal import access, audit, jobs, settings
+from s2s_portal.claims import configuration
 from s2s_portal.cli import commands
 from s2s_portal.database import make_session
 from s2s_portal.errors import NotMounted, S2SError
@@ -93,6 +94,7 @@ class S2SPortal:
         if EXTENSION in app.extensions:
             raise NotMounted("S2S is already mounted in this app: call init_app once.")
         settings.fill_in(app.config)
+        configuration.check(app.config)
         here = State(
             engine=_engine(app, db or app.extensions.get("sqlalchemy")),
             mail=_mail(app, mail),
