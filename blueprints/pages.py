@@ -157,6 +157,7 @@ NAV = (
     ("Visits", "s2s.visits.index", access.practitioner | access.lead),
     ("Fee ledger", "s2s.finance.index", access.finance),
     ("Pulls", "s2s.finance.pulls", access.finance),
+    ("Your schools", "s2s.finance.trust", access.trust),
     ("What it achieved", "s2s.evaluation.index", access.manager),
     ("Audit trail", "s2s.administration.audit_trail", access.auditor),
     ("Administration", "s2s.administration.index", access.administrator),

@@ -49,7 +49,10 @@ finance = Policy("finance", frozenset({Role.FINANCE, Role.FINANCE_APPROVER}))
 manager = Policy("manager", frozenset({Role.MANAGER}))
 auditor = Policy("auditor", frozenset({Role.AUDITOR}))
 administrator = Policy("administrator", frozenset({Role.ADMINISTRATOR}))
-anyone = school | officer | practitioner | lead | finance | manager | auditor | administrator
+trust = Policy("trust", frozenset({Role.TRUST_VIEWER}))
+anyone = (
+    school | officer | practitioner | lead | finance | manager | auditor | administrator | trust
+)
 
 
 def allow(policy: Policy) -> Callable[[View], View]:

@@ -54,7 +54,16 @@ PARTS = (
 ROLES = {key for key in PEOPLE if key != "outsider"}
 OFFICERS = {"officer", "other-officer"}
 FINANCE = {"finance", "finance-approver"}
-LEDGER_READERS = {*FINANCE, *OFFICERS, "manager", "auditor", "system", "senco", "head"}
+LEDGER_READERS = {
+    *FINANCE,
+    *OFFICERS,
+    "manager",
+    "auditor",
+    "system",
+    "senco",
+    "head",
+    "trust-viewer",
+}
 OF_MINE = {person for person, seen in SEES.items() if MINE in seen}
 OF_ALLOCATED = {person for person, seen in SEES.items() if seen & {MINE, FORMER}}
 
@@ -92,6 +101,7 @@ READERS: dict[str, set[str]] = {
     "import_run": {"administrator", "auditor", "system"},
     "audit_entry": {"auditor", "system"},
     "referral_measure": {"manager", "system"},
+    "school_referral_count": {"trust-viewer", "system"},
 }
 
 SCHOOL_STAFF = {"senco", "head"}
