@@ -12,9 +12,11 @@ from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
 from s2s_portal import access, clock, money, sign_ons
-from s2s_portal.database import session
+from s2s_portal.database import session, unit_of_work
 from s2s_portal.errors import NotFound, OutOfOrder, S2SError
 from s2s_portal.identity import Role, current_actor
+from s2s_portal.services import links
+from s2s_portal.services.links import Link
 from s2s_portal.services.terms import written
 from s2s_portal.state import setting
 
@@ -26,6 +28,16 @@ def page(template: str, *, form: FlaskForm | None = None, **context: Any) -> Res
     refused = form is not None and bool(form.errors)
     body = render_template(template, form=form, refused=refused, **context)
     return body, UNPROCESSABLE if refused else 200
+
+
+def link_of_visitor() -> Link | None:
+    """How the acting person's account is tied to a practitioner; a newcomer is written down."""
+    actor = current_actor()
+    link = links.of(actor)
+    if link is Link.NONE:
+        with unit_of_work() as work:
+            links.note_newcomer(work, by=actor)
+    return link
 
 
 def refusal(error: S2SError) -> ResponseReturnValue:

@@ -27,21 +27,25 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Policy:
-    """Who may use a view: anybody at all (`public`), or people with one of `roles`."""
+    """Who may use a view: anybody at all (`public`), whoever is signed on (`signed_on`), or people
+    with one of `roles`.
+    """
 
     name: str
     roles: frozenset[Role] = frozenset()
     public: bool = False
+    signed_on: bool = False
 
     def __or__(self, other: Policy) -> Policy:
         return Policy(f"{self.name} or {other.name}", self.roles | other.roles)
 
     def admits(self, actor: Actor) -> bool:
         """Whether `actor` passes."""
-        return self.public or actor.has(*self.roles)
+        return self.public or self.signed_on or actor.has(*self.roles)
 
 
 public = Policy("public", public=True)
+signed_on = Policy("signed on", signed_on=True)
 school = Policy("school", frozenset({Role.REFERRER}))
 officer = Policy("officer", frozenset({Role.OFFICER}))
 practitioner = Policy("practitioner", frozenset({Role.PRACTITIONER}))
@@ -150,7 +154,8 @@ def may_see(actor: Actor, referral: Referral, allocation: Allocation | None) -> 
 
     Officers see all but drafts; a school its own; a practitioner what is theirs now; a lead what is
     with their school now. Nobody else sees a referral at all: not Finance, not the auditor.
-    `allocation.practitioner` must be loaded.
+    `allocation.practitioner` must be loaded. That a lead's own account is tied at that school is
+    the database's to say: untied, they do not find the referral.
     """
     if actor.has(Role.SYSTEM):
         return True
@@ -160,8 +165,9 @@ def may_see(actor: Actor, referral: Referral, allocation: Allocation | None) -> 
         return True
     if allocation is None:
         return False
-    if actor.has(Role.PRACTITIONER) and allocation.practitioner.account_id == actor.id:
-        return True
+    theirs = allocation.practitioner
+    if actor.has(Role.PRACTITIONER) and theirs.account_id == actor.id:
+        return theirs.active and theirs.provider_urn == actor.provider
     return actor.has(Role.LEAD) and allocation.provider_urn == actor.provider
 
 

@@ -47,6 +47,7 @@ CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
         "The engagement fee for this referral has already been charged."
     ),
     "uq_referral_submit_token": lambda: Stale("This referral has already been sent."),
+    "uq_practitioner_account": lambda: Stale("This account has just been linked to somebody else."),
     "uq_visit_record_visit_id": lambda: Stale("A record of this visit has already been started."),
 }
 

@@ -174,6 +174,7 @@ def _root_blueprint() -> Blueprint:
     from s2s_portal.blueprints.evaluation.views import bp as evaluation
     from s2s_portal.blueprints.finance.views import bp as finance
     from s2s_portal.blueprints.home import bp as home
+    from s2s_portal.blueprints.invitations import bp as invitations
     from s2s_portal.blueprints.referrals.views import bp as referrals
     from s2s_portal.blueprints.triage.views import bp as triage
     from s2s_portal.blueprints.visits.views import bp as visits
@@ -193,7 +194,16 @@ def _root_blueprint() -> Blueprint:
     root.context_processor(pages.context)
     pages.add_filters(root)
     root.register_blueprint(home)
-    for part in (referrals, triage, allocation, visits, finance, evaluation, administration):
+    for part in (
+        referrals,
+        triage,
+        allocation,
+        visits,
+        finance,
+        evaluation,
+        administration,
+        invitations,
+    ):
         root.register_blueprint(part, url_prefix=f"/{part.name}")
     return root
 
