@@ -113,11 +113,13 @@ DECLARE
     invitation s2s.practitioner_invitation;
     reason text;
 BEGIN
-    -- The locks let one of two who come at once go first; the other then finds it used.
-    SELECT * INTO invitation FROM s2s.practitioner_invitation i
-        WHERE i.digest = token_digest FOR UPDATE;
+    -- Whoever ties, unties or withdraws locks the practitioner first, so that of two who come at
+    -- once the second reads the invitation as the first has left it.
+    PERFORM FROM s2s.practitioner p
+        WHERE p.id = (SELECT i.practitioner_id FROM s2s.practitioner_invitation i
+            WHERE i.digest = token_digest) FOR UPDATE;
+    SELECT * INTO invitation FROM s2s.practitioner_invitation i WHERE i.digest = token_digest;
     IF NOT FOUND THEN RETURN; END IF;
-    PERFORM FROM s2s.practitioner p WHERE p.id = invitation.practitioner_id FOR UPDATE;
     reason := s2s.why_not_tied(invitation, as_of);
     IF reason IS NULL THEN
         UPDATE s2s.practitioner SET account_id = s2s.acting_id()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,15 +15,15 @@ import pytest
 from flask import Flask
 from sqlalchemy import Connection, create_engine, func, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
-from s2s_portal import Actor, Role, clock, migrations
+from s2s_portal import Actor, Role, access, audit, clock, migrations
 from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.errors import NotAllowed
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.invitation import Newcomer, PractitionerInvitation
-from s2s_portal.models.practitioner import Practitioner
-from s2s_portal.models.referral import Status
+from s2s_portal.models.practitioner import Allocation, Practitioner
+from s2s_portal.models.referral import Referral, Status
 from s2s_portal.services import invitations, links, notices
 from s2s_portal.state import state
 from tests import rows, world
@@ -299,6 +300,40 @@ def test_somebody_who_signs_on_for_another_school_sees_nothing(
     assert "You signed in for another school" in client.get("visits.index").words
 
 
+@pytest.mark.parametrize("role", [Role.PRACTITIONER, Role.LEAD])
+@pytest.mark.parametrize(
+    ("change", "sees"),
+    [
+        ({}, {REF}),
+        ({"active": False}, set()),
+        ({"account_id": None}, set()),
+        ({"provider": OTHER_PROVIDER}, set()),
+        ({"provider": None}, set()),
+    ],
+)
+def test_the_database_and_the_code_each_ask_for_all_four(
+    session: Session,
+    nobody_yet: Practitioner,
+    role: Role,
+    change: dict[str, object],
+    sees: set[str],
+) -> None:
+    """Role, school, account and active: taken away alone, each closes both doors by itself."""
+    nobody_yet.account_id = "newcomer"
+    for name in change.keys() - {"provider"}:
+        setattr(nobody_yet, name, change[name])
+    session.commit()
+    provider = change.get("provider", PROVIDER)
+    person = replace(NEWCOMER, roles=frozenset({role}), provider=provider)  # type: ignore[arg-type]
+    with acting_as(person):
+        assert set(session.scalars(select(Referral.reference))) == sees
+        session.commit()
+    referral = session.scalars(select(Referral).where(Referral.reference == REF)).one()
+    made = session.scalars(select(Allocation).options(joinedload(Allocation.practitioner))).one()
+    if role is Role.PRACTITIONER:
+        assert access.may_see(person, referral, made) is bool(sees)
+
+
 @pytest.mark.parametrize("key", [key for key in ACTORS if key != "administrator"])
 def test_the_services_too_are_for_administrators_only(
     session: Session, nobody_yet: Practitioner, key: str
@@ -474,6 +509,19 @@ def test_an_invitation_that_cannot_be_used_says_why(
     assert account_of(session, nobody_yet) == before
 
 
+def test_an_old_invitation_does_not_come_back_when_the_account_is_taken_off(
+    client: Client, session: Session, nobody_yet: Practitioner
+) -> None:
+    invited(session, nobody_yet)
+    session.add(newcomer_row())
+    session.commit()
+    client.sign_on("administrator")
+    client.post("administration.tie", {"account": "newcomer"}, number=nobody_yet.id)
+    client.post("administration.untie", number=nobody_yet.id)
+    page = client.sign_on("newcomer").get("invitations.show", token=TOKEN, status=409)
+    assert "no longer counts" in page.words
+
+
 def test_an_invitation_works_until_its_last_second(
     client: Client, session: Session, nobody_yet: Practitioner
 ) -> None:
@@ -560,6 +608,40 @@ def _press(who: Client, token: str, start: threading.Barrier) -> int:
     path = who.url("invitations.show", token=token)
     start.wait(timeout=20)
     return who.open(path, method="POST", data={"csrf_token": who.token}).status_code
+
+
+def test_an_administrator_and_the_invited_at_once_make_one_tie(
+    racing: tuple[Flask, list[str]],
+) -> None:
+    """The invited person waits for the administrator's lock, and then finds the account tied."""
+    app, tokens = racing
+    adi = ACTORS["administrator"]
+    with app.app_context(), acting_as(adi), ThreadPoolExecutor(1) as pool:
+        with unit_of_work() as work:
+            row = work.session.scalars(
+                select(Practitioner).where(Practitioner.name == tokens[0]).with_for_update()
+            ).one()
+            pressed = pool.submit(_press, Client(app).sign_on("a"), tokens[0], threading.Barrier(1))
+            _wait_for_a_lock(app)
+            row.account_id = "b"
+            audit.wrote(work, "tied", "practitioner", row.id)
+        assert pressed.result(timeout=20) == 409
+    assert _tied(app) == [(tokens[0], "b")]
+
+
+def _wait_for_a_lock(app: Flask) -> None:
+    """Until somebody waits for a lock in the app's database; at most five seconds."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with create_engine(app.config["SQLALCHEMY_DATABASE_URI"]).connect() as connection:
+        for _attempt in range(250):
+            if connection.scalar(waiting):
+                return
+            connection.rollback()
+            time.sleep(0.02)
+    raise AssertionError("nobody waits")
 
 
 def _at_once(app: Flask, pairs: list[tuple[str, str]]) -> list[int]:
