@@ -23,7 +23,7 @@ from tests.oidc.provider import Providers
 from tests.oidc.traveller import PORTAL, Traveller
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def running() -> Iterator[Providers]:
     """The providers' process."""
     found = Providers(people(), PORTAL)
@@ -41,7 +41,7 @@ def providers(running: Providers) -> Iterator[Providers]:
         running.change(name, accounts=theirs)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def api() -> Iterator[role_api.RoleApi]:
     """The public API of DfE Sign-in, which tells role codes."""
     found = role_api.RoleApi()
@@ -56,7 +56,7 @@ def usual_roles(api: role_api.RoleApi) -> None:
     api.status, api.seconds_late = 200, 0.0
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def database(server_url: str, worker_id: str) -> Iterator[str]:
     """A migrated database with the invented schools and the portal's own tables."""
     name = f"s2s_oidc_{os.getpid()}_{worker_id}"
@@ -71,7 +71,7 @@ def database(server_url: str, worker_id: str) -> Iterator[str]:
     server.dispose()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def config(
     running: Providers,
     api: role_api.RoleApi,
@@ -91,7 +91,7 @@ def config(
     }
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def filled(config: dict[str, Any]) -> Iterator[Flask]:
     """A portal whose tables are there, with schools in them."""
     app = create_app(config)
