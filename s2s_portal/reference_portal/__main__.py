@@ -184,7 +184,10 @@ def _say_ready(port: int) -> None:
     print(f"\nReady: http://127.0.0.1:{port}\n", flush=True)
     issuers = [f"PORTAL_{kind.key.upper()}_ISSUER" for kind in KINDS]
     if found := [name for name in issuers if os.environ.get(name)]:
-        print(f"Personas are off, because {' and '.join(found)} is set.", flush=True)
+        verb = "is" if len(found) == 1 else "are"
+        print(f"Personas are off, because {' and '.join(found)} {verb} set.", flush=True)
+        print(f"Sign in at http://127.0.0.1:{port}/sign-in")
+        print("\nCtrl-C stops everything.", flush=True)
         return
     print(f"Sign in at http://127.0.0.1:{port}/sign-in as:")
     for persona in PERSONAS.values():

@@ -39,11 +39,10 @@ SIGNED_WITH = "id_token_signing_alg_values_supported"  # Authlib's list; ours go
 
 @dataclass(frozen=True)
 class Verified:
-    """What came of a sign-on that passed every check: who, proved by what, and where to go now."""
+    """What came of a sign-on that passed every check: who it is, and what proved it."""
 
     claims: dict[str, Any]
     id_token: str
-    next: str | None
 
 
 class PinnedClient(FlaskOAuth2App):
@@ -111,11 +110,16 @@ def start(provider: Provider, target: str | None) -> str:
     return str(begun["url"])
 
 
+def wanted(provider: Provider) -> str | None:
+    """The path that the sign-on which is being finished was to lead to."""
+    return _begun(provider).get("next")
+
+
 def finish(provider: Provider) -> Verified:
     """Who came back from the provider with this request. Raises SignOnFailed."""
     client = _client(provider)
     with told_plainly(provider.name):
-        begun = _begun(client, provider)
+        _check_way_back(provider)
         token = client.authorize_access_token(
             claims_options={
                 "iss": {"essential": True, "value": provider.issuer},
@@ -130,7 +134,7 @@ def finish(provider: Provider) -> Verified:
             raise SignOnFailed("expired", provider.name, "issued long ago")
         if provider.kind.reads_userinfo:
             claims = _with_userinfo(client, token, claims)
-    return Verified(claims=claims, id_token=str(token["id_token"]), next=begun.get("next"))
+    return Verified(claims=claims, id_token=str(token["id_token"]))
 
 
 def sign_out_address(provider: Provider, id_token: str) -> str | None:
@@ -176,15 +180,19 @@ def _allowed(provider: Provider, name: str, kept: Mapping[str, Any]) -> bool:
     return name not in SENT_THERE or found in provider.origins
 
 
-def _begun(client: PinnedClient, provider: Provider) -> dict[str, Any]:
-    """What this browser's session remembers of the sign-on that is being finished."""
-    stated = request.args.get("iss")  # RFC 9207: which provider says that it sent the person back
+def _begun(provider: Provider) -> dict[str, Any]:
+    """What this browser's session remembers of the sign-on that is being finished, if anything."""
+    framework = _client(provider).framework
+    return framework.get_state_data(session, request.args.get("state")) or {}
+
+
+def _check_way_back(provider: Provider) -> None:
+    """What Authlib leaves to us: who says that they sent the person back, and how long it took."""
+    stated = request.args.get("iss")  # RFC 9207
     if stated is not None and stated != provider.issuer:
         raise SignOnFailed("issuer", provider.name, "of the answer")
-    begun = client.framework.get_state_data(session, request.args.get("state")) or {}
-    if begun and begun["at"] < time.time() - UNFINISHED:
+    if _begun(provider).get("at", time.time()) < time.time() - UNFINISHED:
         raise SignOnFailed("state", provider.name, "too long ago")
-    return dict(begun)
 
 
 def _with_userinfo(

@@ -92,6 +92,7 @@ def init_app(app: Flask) -> None:
             " PORTAL_DFE_ISSUER for schools, or both (docs/sign-on.md)."
         )
     found = [_provider(kind, app.config) for kind in KINDS if _part(kind, "ISSUER", app.config)]
+    _check_own_address(found, app.config["S2S_EXTERNAL_URL"] or "")
     app.extensions[EXTENSION] = {provider.key: provider for provider in found}
 
 
@@ -126,6 +127,18 @@ def _provider(kind: Kind, config: Mapping[str, Any]) -> Provider:
         origins=frozenset(_checked(kind, address) for address in (issuer, *more.split())),
         claims=_claim_map(kind, issuer, config),
     )
+
+
+def _check_own_address(found: list[Provider], own: str) -> None:
+    """Beside a real provider the portal must know its own address, and that must be https."""
+    if not any(provider.issuer.startswith("https:") for provider in found):
+        return
+    host = urlsplit(own).hostname
+    if not host or (not own.startswith("https://") and host not in LOOPBACK):
+        raise NotMounted(
+            "Set S2S_EXTERNAL_URL to the address of this portal as people see it, beginning with"
+            " https: the providers send people back there (docs/sign-on.md)."
+        )
 
 
 def _claim_map(kind: Kind, issuer: str, config: Mapping[str, Any]) -> Any:

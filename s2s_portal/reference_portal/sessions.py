@@ -133,7 +133,7 @@ def end(this: ServerSession | None = None) -> None:
 def end_all_of(user: str) -> int:
     """End every session of the user that Flask-Login knows by `user`; how many there were."""
     with db.engine.begin() as connection:
-        ended = connection.execute(delete(PortalSession).where(PortalSession.user == user))
+        ended = connection.execute(delete(PortalSession).where(PortalSession.user_id == user))
     return int(ended.rowcount)
 
 
@@ -143,7 +143,7 @@ def _current() -> ServerSession:
 
 def _write(this: ServerSession, lasts: timedelta) -> bool:
     """Write the row; False when it has been ended meanwhile, which nothing may undo."""
-    row = {"content": _written.dumps(dict(this)), "user": this.get(USER)}
+    row = {"content": _written.dumps(dict(this)), "user_id": this.get(USER)}
     with db.engine.begin() as connection:
         if this.stored:
             same = update(PortalSession).where(PortalSession.digest == this.digest)

@@ -94,20 +94,24 @@ def sign_on() -> ResponseReturnValue:
 def start(provider: str) -> ResponseReturnValue:
     """Go to the provider to sign on there."""
     there = configured().get(provider) or abort(404)
+    target = local_path(request.form.get("next"))
     try:
-        return redirect(openid.start(there, local_path(request.form.get("next"))), 303)
+        return redirect(openid.start(there, target), 303)
     except SignOnFailed as failure:
-        return _failed(failure, there)
+        return _failed(failure, there, target)
 
 
 @bp.get("/sign-in/<provider>/callback")
 def callback(provider: str) -> ResponseReturnValue:
     """Come back from the provider; let in whom it vouches for, under a new session."""
     there = configured().get(provider) or abort(404)
+    target = openid.wanted(there)
     try:
         found = openid.finish(there)
     except SignOnFailed as failure:
-        return _failed(failure, there)
+        if failure.code == "state" and current_user.is_authenticated:
+            return redirect(url_for("pages.home"), 303)  # the Back button, or a second tab
+        return _failed(failure, there, target)
     account = accounts.remember(there, found.claims)
     hint = {PROVIDER: there.key, ID_TOKEN: found.id_token}
     try:
@@ -116,7 +120,7 @@ def callback(provider: str) -> ResponseReturnValue:
         sessions.renew()
         session.update(hint)  # so that they can sign out there and try another account
         return _refused(refusal, there)
-    answer = _let_in(person, found.next)
+    answer = _let_in(person, target)
     session.update(hint)
     return answer
 
@@ -126,6 +130,7 @@ def sign_out() -> ResponseReturnValue:
     """End the session here whatever happens, then go on to end the one at the provider."""
     there = configured().get(session.get(PROVIDER, ""))
     hint = session.get(ID_TOKEN, "")
+    current_app.logger.info("Signing out: %s", current_user.get_id())
     logout_user()
     sessions.end()
     if there is None:
@@ -149,6 +154,7 @@ def _let_in(person: SignedOn, target: str | None) -> ResponseReturnValue:
     """Sign `person` on under a session of a new name, and show them in."""
     sessions.renew()
     login_user(person)
+    current_app.logger.info("Signed on: %s", person.id)
     fallback = url_for("s2s.home.index" if person.actor.roles else "pages.home")
     return redirect(target or fallback, 303)
 
@@ -165,10 +171,11 @@ def _providers() -> list[Provider]:
     return list(configured().values())
 
 
-def _failed(failure: SignOnFailed, provider: Provider) -> ResponseReturnValue:
+def _failed(failure: SignOnFailed, provider: Provider, target: str | None) -> ResponseReturnValue:
     """The page for a sign-on that came to nothing. The log says why, and never who."""
     current_app.logger.warning("Sign-on at %s failed: %s", provider.key, failure)
-    return render_template("portal/sign_on_failed.html", failure=failure), failure.status
+    body = render_template("portal/sign_on_failed.html", failure=failure, target=target)
+    return body, failure.status
 
 
 def _refused(refusal: SignOnRefused, provider: Provider | None = None) -> ResponseReturnValue:

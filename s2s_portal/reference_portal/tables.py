@@ -74,5 +74,5 @@ class PortalSession(db.Model):  # type: ignore[name-defined]
 
     digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     content: Mapped[str] = mapped_column(Text)
-    user: Mapped[str | None] = mapped_column(Text, index=True)
+    user_id: Mapped[str | None] = mapped_column(Text, index=True)
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)

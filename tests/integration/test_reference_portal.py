@@ -232,6 +232,7 @@ def test_personas_are_off_beside_a_real_provider(
             "PORTAL_DFE_ISSUER": "https://identity.example",
             "PORTAL_DFE_CLIENT_ID": "portal",
             "PORTAL_DFE_CLIENT_SECRET": "a secret",
+            "S2S_EXTERNAL_URL": "http://localhost",
         }
     )
     assert "Personas are off, because PORTAL_DFE_ISSUER is set." in caplog.text

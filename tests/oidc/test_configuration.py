@@ -16,11 +16,13 @@ from s2s_portal.reference_portal.providers import EXTENSION, origin
 
 TENANT = "3e6a1a52-5f0c-4c0e-9d8e-5b7a1f2c9d10"
 ENTRA = {
+    "S2S_EXTERNAL_URL": "https://portal.example",
     "PORTAL_ENTRA_ISSUER": f"https://login.microsoftonline.com/{TENANT}/v2.0",
     "PORTAL_ENTRA_CLIENT_ID": "portal",
     "PORTAL_ENTRA_CLIENT_SECRET": "kept-to-itself",
 }
 DFE = {
+    "S2S_EXTERNAL_URL": "https://portal.example",
     "PORTAL_DFE_ISSUER": "https://oidc.signin.education.gov.uk",
     "PORTAL_DFE_CLIENT_ID": "portal",
     "PORTAL_DFE_CLIENT_SECRET": "kept-to-itself",
@@ -34,7 +36,7 @@ def portal(tmp_path: Path, **config: Any) -> Any:
 
 
 def test_starting_asks_nobody_anything(tmp_path: Path) -> None:
-    app = portal(tmp_path, **ENTRA, **DFE)
+    app = portal(tmp_path, **{**ENTRA, **DFE})
     assert list(app.extensions[EXTENSION]) == ["entra", "dfe"]
 
 
@@ -58,6 +60,9 @@ def test_starting_asks_nobody_anything(tmp_path: Path) -> None:
             {**ENTRA, "PORTAL_ENTRA_ISSUER": "https://login.microsoftonline.com/common/v2.0"},
             "names no tenant",
         ),
+        ({**ENTRA, "S2S_EXTERNAL_URL": None}, "Set S2S_EXTERNAL_URL to the address"),
+        ({**DFE, "S2S_EXTERNAL_URL": "http://portal.example"}, "beginning with https"),
+        ({**DFE, "S2S_EXTERNAL_URL": "portal.example"}, "Set S2S_EXTERNAL_URL"),
     ],
 )
 def test_what_is_not_whole_is_refused_in_a_sentence(
@@ -84,7 +89,6 @@ def test_everything_can_come_from_the_environment(
         **DFE,
         "S2S_DFE_ROLES": '{"CODE": "school_referrer"}',
         "S2S_LOCAL_AUTHORITY": "935",
-        "S2S_EXTERNAL_URL": "https://portal.example",
         "S2S_COUNCIL_NAME": "Another Council",
     }.items():
         monkeypatch.setenv(name, value)

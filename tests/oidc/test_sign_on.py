@@ -221,6 +221,7 @@ class TestAccounts:
             {
                 **config,
                 "PORTAL_ENTRA_ISSUER": f"https://login.example/{TENANT}/v2.0",
+                "S2S_EXTERNAL_URL": PORTAL,
                 "SECRET_KEY": visitor.app.secret_key,
             }
         )
