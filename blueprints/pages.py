@@ -11,7 +11,7 @@ from flask_wtf import FlaskForm
 from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
-from s2s_portal import access, clock, money
+from s2s_portal import access, clock, money, sign_ons
 from s2s_portal.database import session
 from s2s_portal.errors import NotFound, OutOfOrder, S2SError
 from s2s_portal.identity import Role, current_actor
@@ -139,6 +139,7 @@ def context() -> dict[str, Any]:
         "s2s_actor": current_actor(),
         "s2s_nav": _menu(),
         "s2s_error_list": error_list,
+        "s2s_seconds_left": sign_ons.seconds_left,
         "Role": Role,
     }
 
@@ -157,6 +158,7 @@ NAV = (
     ("Visits", "s2s.visits.index", access.practitioner | access.lead),
     ("Fee ledger", "s2s.finance.index", access.finance),
     ("Pulls", "s2s.finance.pulls", access.finance),
+    ("Your schools", "s2s.finance.trust", access.trust),
     ("What it achieved", "s2s.evaluation.index", access.manager),
     ("Audit trail", "s2s.administration.audit_trail", access.auditor),
     ("Administration", "s2s.administration.index", access.administrator),

@@ -35,6 +35,15 @@ class NotAllowed(S2SError):
         super().__init__(message)
 
 
+class SignedOut(S2SError):
+    """Nobody is signed on, or no longer; the sentence says why."""
+
+    status = 401
+
+    def __init__(self, message: str = "You are not signed in, or no longer.") -> None:
+        super().__init__(message)
+
+
 class Refused(S2SError):
     """A rule says no. `field` names the form field it belongs to, if there is one."""
 

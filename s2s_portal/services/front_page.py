@@ -12,6 +12,7 @@ from s2s_portal.models.ledger import EntryKind, LedgerEntry, PullLine
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral, Status
 from s2s_portal.models.visit import Acknowledgement, Visit, VisitRecord
+from s2s_portal.services import trusts
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def tiles() -> list[Tile]:
     """The tiles of the acting person's roles, each with its count."""
     counted = [
         pair
-        for rule in (_school, _officer, _practitioner, _finance)
+        for rule in (_school, _officer, _practitioner, _finance, _trust)
         for pair in rule(current_actor())
     ]
     if not counted:
@@ -126,3 +127,10 @@ def _finance(actor: Actor) -> list[Counted]:
         )
     )
     return [(Tile("due", "Ledger entries due to be pulled", "s2s.finance.pulls", {}), due)]
+
+
+def _trust(actor: Actor) -> list[Counted]:
+    if not actor.has(Role.TRUST_VIEWER):
+        return []
+    tile = Tile("at_trust", "Open referrals of your schools", "s2s.finance.trust", {})
+    return [(tile, trusts.open_referrals())]

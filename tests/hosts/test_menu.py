@@ -17,6 +17,7 @@ def entries(app: Flask, key: str, path: str) -> list[tuple[str, bool]]:
 
 def test_each_person_gets_their_own_entries(app: Flask) -> None:
     assert entries(app, "senco", "/s2s/") == [("Referrals", False)]
+    assert entries(app, "trust-viewer", "/s2s/finance/trust") == [("Your schools", True)]
     assert entries(app, "outsider", "/s2s/") == []
     assert [text for text, _ in entries(app, "officer", "/s2s/")] == ["Triage", "Allocation"]
 

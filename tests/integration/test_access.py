@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from flask import Flask
@@ -17,8 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 
-from s2s_portal import access
+from s2s_portal import Actor, access
 from s2s_portal.database import UnitOfWork
+from s2s_portal.errors import SignOnRefused
 from s2s_portal.identity import SYSTEM
 from s2s_portal.models.referral import Status
 from s2s_portal.services import ledger, referrals
@@ -48,6 +50,7 @@ PRACTITIONER = "practitioner colleague other-practitioner"
 LEAD = "lead other-lead"
 FINANCE = "finance finance-approver"
 EVERYBODY = " ".join(key for key in ACTORS if key != "outsider")
+EVERYONE = set(EVERYBODY.split())
 ANYBODY = "anybody at all"
 
 # Endpoint -> who may use it at all, whatever it is about.
@@ -56,6 +59,7 @@ POLICIES: dict[str, str] = {
     "home.live": ANYBODY,
     "home.ready": ANYBODY,
     "home.index": EVERYBODY,
+    "home.sign_on": EVERYBODY,
     "referrals.index": SCHOOL,
     "referrals.start": SCHOOL,
     "referrals.show": SCHOOL,
@@ -83,7 +87,8 @@ POLICIES: dict[str, str] = {
     "visits.document": f"{SCHOOL} {OFFICER} {PRACTITIONER} {LEAD}",
     "visits.acknowledge": SCHOOL,
     "finance.index": FINANCE,
-    "finance.statement": f"{FINANCE} {SCHOOL}",
+    "finance.statement": f"{FINANCE} {SCHOOL} trust-viewer",
+    "finance.trust": "trust-viewer",
     "finance.pulls": FINANCE,
     "finance.pull": FINANCE,
     "finance.file": FINANCE,
@@ -175,13 +180,31 @@ def test_a_page_that_lost_its_policy_is_noticed(
     for rule in ours(app):
         if "" in admitted(rule.endpoint):
             continue
-        opened = access.public if rule.endpoint == "s2s.home.index" else access.anyone
+        opened = access.public if admitted(rule.endpoint) == EVERYONE else access.anyone
         with monkeypatch.context() as patch:
             patch.setitem(state().policies, rule.endpoint, opened)
             try:
                 assert wrong_doors(client, [rule]), rule.endpoint
             except SQLAlchemyError:
                 continue  # noticed by the database, behind the page
+
+
+def test_an_account_that_a_claim_map_refuses_reads_why(
+    client: Client,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The person reads the sentence, the log has the code, and neither has the other."""
+
+    def refuse(_user: object) -> Actor:
+        raise SignOnRefused("Guest accounts cannot use this service. Ask Jo.", "guest")
+
+    monkeypatch.setattr(state(), "identity", SimpleNamespace(actor=refuse))
+    page = client.sign_on("officer").get("triage.index", status=403)
+    assert "Guest accounts cannot use this service. Ask Jo." in page.words
+    assert [record.getMessage() for record in caplog.records] == ["S2S: sign-on refused: guest"]
+    assert audited(connection, "was denied") == [("", "/s2s/triage/", 403)]
 
 
 def test_nobody_gets_in_without_signing_on(app: Flask, filled: None, client: Client) -> None:
@@ -193,6 +216,20 @@ def test_nobody_gets_in_without_signing_on(app: Flask, filled: None, client: Cli
             else:
                 assert page.status == 302, rule.rule
                 assert "/sign-in" in page.location
+
+
+def test_a_form_from_nobody_comes_back_with_what_was_typed(
+    app: Flask, filled: None, client: Client
+) -> None:
+    for rule in ours(app):
+        if "POST" in methods(rule):
+            values = fill_in(rule, MINE)
+            path = client.url(rule.endpoint.removeprefix("s2s."), **values)
+            headers = {"Origin": "http://portal.example"}
+            page = client.fetch(
+                "POST", path, status=401, data={"reason": "Lisa's <own> words"}, headers=headers
+            )
+            assert page.value("reason") == "Lisa's <own> words", rule.rule
 
 
 def test_a_referral_that_is_not_yours_looks_like_none_at_all(

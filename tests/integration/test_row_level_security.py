@@ -21,6 +21,7 @@ from s2s_portal.identity import SYSTEM
 from s2s_portal.models.establishment import ImportRun
 from s2s_portal.models.ledger import LedgerVerification, Pull, PullFile, PullLine
 from s2s_portal.models.referral import Status
+from s2s_portal.models.sign_on import EndedSignOn
 from s2s_portal.services import ledger, referrals
 from tests import rows
 from tests.world import ACTORS, OTHER_SCHOOL
@@ -54,7 +55,16 @@ PARTS = (
 ROLES = {key for key in PEOPLE if key != "outsider"}
 OFFICERS = {"officer", "other-officer"}
 FINANCE = {"finance", "finance-approver"}
-LEDGER_READERS = {*FINANCE, *OFFICERS, "manager", "auditor", "system", "senco", "head"}
+LEDGER_READERS = {
+    *FINANCE,
+    *OFFICERS,
+    "manager",
+    "auditor",
+    "system",
+    "senco",
+    "head",
+    "trust-viewer",
+}
 OF_MINE = {person for person, seen in SEES.items() if MINE in seen}
 OF_ALLOCATED = {person for person, seen in SEES.items() if seen & {MINE, FORMER}}
 
@@ -90,8 +100,10 @@ READERS: dict[str, set[str]] = {
     "pull_line": {*FINANCE, "auditor", "system"},
     "pull_file": {*FINANCE, "auditor", "system"},
     "import_run": {"administrator", "auditor", "system"},
+    "ended_sign_on": {"senco", "administrator", "system"},
     "audit_entry": {"auditor", "system"},
     "referral_measure": {"manager", "system"},
+    "school_referral_count": {"trust-viewer", "system"},
 }
 
 SCHOOL_STAFF = {"senco", "head"}
@@ -119,6 +131,11 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "fee": ({"administrator", "system"}, set(), set()),
     "need_type": ({"administrator", "system"}, set(), set()),
     "import_run": ({"administrator", "system"}, set(), set()),
+    "ended_sign_on": (
+        {"senco", "administrator", "system"},
+        {"senco", "administrator", "system"},
+        {"system"},
+    ),
     "account": ({*FINANCE, *OFFICERS, "system"}, set(), set()),
     "ledger_head": ({*FINANCE, *OFFICERS, "system"}, {*FINANCE, *OFFICERS, "system"}, set()),
     "ledger_entry": ({*FINANCE, *OFFICERS, "system"}, set(), set()),
@@ -162,6 +179,7 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
                 idempotency_key="once",
             ),
             LedgerVerification(at=clock.now(), last_number=1, sound=True),
+            EndedSignOn(key="account:senco", ended_at=clock.now()),
             ImportRun(
                 **done,
                 file_name="gias.csv",
