@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from flask import current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_login import login_url
+from flask_login import current_user, login_url
 from flask_wtf.csrf import CSRFError
 
 from s2s_portal.access import sign_on_page
@@ -28,12 +28,7 @@ def signed_out(error: SignedOut) -> ResponseReturnValue:
     session().rollback()
     if not _from_our_own_page():
         return sign_on_page()
-    return _again(
-        "You have been signed out",
-        str(error),
-        sign_in=_sign_in(),
-        status=error.status,
-    )
+    return _again("You have been signed out", str(error), sign_in=_sign_in(), status=error.status)
 
 
 def page_expired(error: CSRFError) -> ResponseReturnValue:
@@ -41,9 +36,11 @@ def page_expired(error: CSRFError) -> ResponseReturnValue:
     session().rollback()
     if not _from_our_own_page():
         return http_error(error)
+    if not current_user.is_authenticated:
+        return signed_out(SignedOut())
     return _again(
-        "This page had expired",
-        "It was made before you last signed in, or too long ago.",
+        "Send this again",
+        "You have signed in since the page was made, or it had been open for too long.",
         sign_in=None,
         status=error.code or 400,
     )
