@@ -115,7 +115,8 @@ def _defaults() -> dict[str, Any]:
         "SESSION_COOKIE_NAME": "portal_session",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
-        "PERMANENT_SESSION_LIFETIME": timedelta(hours=12),
+        # An hour more than the service's own limit (S2S_SIGN_ON_HOURS), which says why it ended.
+        "PERMANENT_SESSION_LIFETIME": timedelta(hours=13),
         "MAX_CONTENT_LENGTH": 2 * 1024 * 1024,
         "MAIL_SERVER": "127.0.0.1",
         "MAIL_DEFAULT_SENDER": "School to School Support <s2s@portal.example>",
