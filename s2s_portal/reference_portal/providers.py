@@ -106,7 +106,8 @@ def origin(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
         raise ValueError(f"not the address of a web server: {url!r}")
-    port = f":{parts.port}" if parts.port else ""
+    usual = parts.port in (None, {"http": 80, "https": 443}[parts.scheme])
+    port = "" if usual else f":{parts.port}"
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{port}"
 

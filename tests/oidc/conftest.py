@@ -35,10 +35,7 @@ def running() -> Iterator[Providers]:
 def providers(running: Providers) -> Iterator[Providers]:
     """The providers, honest and with everybody's usual account."""
     yield running
-    for liar in running.liars.values():
-        liar.be_honest()
-    for name, theirs in people().items():
-        running.change(name, accounts=theirs)
+    running.restore(people())
 
 
 @pytest.fixture(scope="session")

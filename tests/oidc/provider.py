@@ -43,7 +43,8 @@ class Providers:
     """The process, a liar in front of each provider, and the keys they sign with."""
 
     def __init__(self, accounts: dict[str, dict[str, Any]], *portals: str) -> None:
-        self.keys = {name: new_key(f"{name}-1") for name in CLIENTS}
+        self.first_keys = {name: new_key(f"{name}-1") for name in CLIENTS}
+        self.keys = dict(self.first_keys)
         ports = {name: free_port() for name in CLIENTS}
         self.liars = {name: Liar(free_port(), ports[name]) for name in CLIENTS}
         self.issuers = {
@@ -96,6 +97,13 @@ class Providers:
         old, new = self.keys[name], new_key(f"{name}-{free_port()}", alg)
         self.keys[name] = new
         self.change(name, keys=private_set(new, old))
+
+    def restore(self, accounts: dict[str, dict[str, Any]]) -> None:
+        """Be honest, with these accounts and the first keys again."""
+        for name, liar in self.liars.items():
+            liar.be_honest()
+            self.keys[name] = self.first_keys[name]
+            self.change(name, accounts=accounts[name], keys=private_set(self.keys[name]))
 
     def config(self, *names: str) -> dict[str, str]:
         """What the portal must be told to use the providers `names`."""

@@ -135,7 +135,8 @@ def test_no_endpoint_may_be_less_protected_than_the_issuer(tmp_path: Path) -> No
     [
         ("https://Login.Example/x?y", "https://login.example"),
         ("https://login.example:8443/", "https://login.example:8443"),
-        ("http://[::1]:80/", "http://[::1]:80"),
+        ("https://login.example:443/x", "https://login.example"),
+        ("http://[::1]:8080/", "http://[::1]:8080"),
     ],
 )
 def test_the_origin_of_an_address(url: str, found: str) -> None:
