@@ -7,6 +7,7 @@ page may take. Nothing is asked of a provider before somebody wants to sign on.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 LEEWAY = 60  # seconds that a provider's clock may be ahead of ours, or a token past its end
 OLDEST = 600  # seconds since a token was issued: Entra ID dates its tokens back by five minutes
 KEEP_DESCRIPTION = 3600  # seconds until a provider is asked again how it describes itself
+LONGEST_SUBJECT = 255  # characters (OpenID Connect Core 1.0, section 2)
 UNFINISHED = 1800  # seconds that somebody may take to sign on at the provider
 
 REQUIRED = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
@@ -134,6 +136,7 @@ def finish(provider: Provider) -> Verified:
             raise SignOnFailed("expired", provider.name, "issued long ago")
         if provider.kind.reads_userinfo:
             claims = _with_userinfo(client, token, claims)
+        _check_can_be_kept(provider, claims)
     return Verified(claims=claims, id_token=str(token["id_token"]))
 
 
@@ -203,6 +206,16 @@ def _with_userinfo(
     if more.get("sub") != claims["sub"]:
         raise SignOnFailed("people", client.provider.name)
     return {**more, **claims}
+
+
+def _check_can_be_kept(provider: Provider, claims: dict[str, Any]) -> None:
+    """No letter or number that PostgreSQL cannot hold, and a subject no longer than its standard.
+
+    Lone surrogates and NaN raise ValueError.
+    """
+    written = json.dumps(claims, allow_nan=False, ensure_ascii=False).encode()
+    if b"\\u0000" in written or len(claims["sub"]) > LONGEST_SUBJECT:
+        raise SignOnFailed("answer", provider.name, "claims that cannot be kept")
 
 
 def here(endpoint: str, **values: Any) -> str:

@@ -1,7 +1,8 @@
 """Sessions on the server: the cookie is a random name, and what it stands for is a row.
 
 So that signing out ends a session for good. With Flask's own sessions, which live in the cookie, a
-copy of the cookie goes on working; `docs/decisions/0010-sign-on-at-a-provider.md` says why no library does this.
+copy of the cookie goes on working. `docs/decisions/0010-sign-on-at-a-provider.md` says why no
+library does this.
 """
 
 from __future__ import annotations

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from build_support.links import TOP
 from s2s_portal.errors import NotMounted
-from s2s_portal.reference_portal import create_app
-from s2s_portal.reference_portal.failures import SignOnFailed
+from s2s_portal.reference_portal import PORTAL_KEYS, create_app
+from s2s_portal.reference_portal.failures import SENTENCES, SignOnFailed
 from s2s_portal.reference_portal.openid import checked
 from s2s_portal.reference_portal.pages import headers_of
 from s2s_portal.reference_portal.providers import EXTENSION, origin
@@ -98,6 +99,12 @@ def test_everything_can_come_from_the_environment(
     assert config["S2S_DFE_CLIENT_ID"] == "portal"
     assert config["S2S_COUNCIL_NAME"] == "Another Council"
     assert config["SESSION_COOKIE_NAME"] == "__Host-portal_session"
+
+
+def test_every_key_and_every_code_is_told_of() -> None:
+    page = (TOP / "docs" / "sign-on.md").read_text(encoding="utf-8")
+    for name in [*PORTAL_KEYS, *SENTENCES]:
+        assert f"`{name}`" in page or name == "PORTAL_SMTP_PORT", name
 
 
 def test_no_secret_is_in_what_is_printed_of_a_provider(tmp_path: Path) -> None:

@@ -138,6 +138,10 @@ TOKENS: list[tuple[str, str, Forger]] = [
     ("no nonce", "nonce", lambda key: forged(key, nonce=None)),
     ("nobody", "incomplete", lambda key: forged(key, sub=None)),
     ("a subject that is a list", "answer", lambda key: forged(key, sub=["jo"])),
+    ("a subject with a NUL", "answer", lambda key: forged(key, sub="jo\x00")),
+    ("a subject without end", "answer", lambda key: forged(key, sub="j" * 256)),
+    ("a name with a NUL", "answer", lambda key: forged(key, name="Jo\x00")),
+    ("a claim that is no number", "answer", lambda key: forged(key, tall=float("nan"))),
     ("the hash of another access token", "answer", lambda key: forged(key, at_hash="AAAA")),
     ("no ID token", "incomplete", lambda key: changed(id_token=None)),
     ("an ID token that is a number", "answer", lambda key: changed(id_token=7)),
@@ -308,6 +312,7 @@ class TestUserinfo:
         [
             (changed(sub="pat"), "people"),
             (changed(sub=None), "people"),
+            (changed(given_name="Jo \ud83d"), "answer"),
             (instead(b"nonsense"), "answer"),
             (instead(b"[]"), "people"),
             (instead(b"{}", 500), "unwell"),
@@ -317,6 +322,7 @@ class TestUserinfo:
         ids=[
             "of somebody else",
             "of nobody",
+            "half a letter",
             "nonsense",
             "a list",
             "fails",

@@ -210,3 +210,22 @@ class TestForms:
         assert visitor.open(path, method="POST", json={"csrf_token": token}).status_code == 400
         assert visitor.is_signed_on()
         assert len(providers.liars["entra"].sent) == asked
+
+    @pytest.mark.parametrize("site", ["cross-site", "same-site"])
+    @pytest.mark.parametrize("path", [*PATHS, "/s2s/referrals/start"])
+    def test_a_form_of_another_site_is_refused_even_with_a_good_token(
+        self, visitor: Traveller, path: str, site: str
+    ) -> None:
+        visitor.sign_on_as("entra", "jo")
+        token = fetch(visitor, "/contact").value("csrf_token")
+        headers = {"Sec-Fetch-Site": site}
+        answer = visitor.open(path, method="POST", data={"csrf_token": token}, headers=headers)
+        assert answer.status_code == 403
+        assert visitor.is_signed_on()
+
+    def test_a_form_of_our_own_page_is_let_pass(self, visitor: Traveller) -> None:
+        visitor.sign_on_as("entra", "jo")
+        token = fetch(visitor, "/contact").value("csrf_token")
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        form = {"csrf_token": token}
+        visitor.fetch("POST", "/sign-out", status=303, data=form, headers=headers)
