@@ -15,8 +15,10 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from joserfc.jwk import OctKey
+from sqlalchemy import select
 
 from s2s_portal.reference_portal.failures import SENTENCES, SignOnFailed, told_plainly
+from s2s_portal.reference_portal.tables import PortalAccount, db
 from tests.client import Page
 from tests.oidc.forging import (
     forged,
@@ -343,7 +345,11 @@ class TestUserinfo:
         path = visitor.go_there("dfe", "sam")
         providers.liars["dfe"].lies[USERINFO] = changed(iss="https://evil.example")
         visitor.come_back(path)
-        assert visitor.is_signed_on()
+        with visitor.app.app_context():
+            account = db.session.scalars(
+                select(PortalAccount).filter_by(provider="dfe", subject="sam")
+            ).one()
+            assert account.claims["iss"] == providers.issuers["dfe"]
 
 
 class TestDescription:
