@@ -9,11 +9,13 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from s2s_portal.identity import Role
+from s2s_portal import host_checks
+from s2s_portal.identity import SYSTEM, Role, acting_as
 from s2s_portal.testing import ACTORS, Client, Sample, Who, lint, matrix
 from s2s_portal.testing.client import REDIRECTS
 
 __all__ = [
+    "test_s2s_doctor_finds_nothing_wrong",
     "test_s2s_headers_are_on_every_answer",
     "test_s2s_pages_are_whole_in_this_layout",
     "test_s2s_somebody_signed_on_is_who_they_are",
@@ -24,6 +26,19 @@ WANTED = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "",
     "Content-Security-Policy": "frame-ancestors",
+}
+
+# What `flask s2s check` looks at that goes by the code, not by where it runs.
+OF_THE_CODE = {
+    "sign-on",
+    "access",
+    "layout",
+    "headers",
+    "templates",
+    "schema",
+    "role",
+    "row-level security",
+    "what never changes",
 }
 
 Clients = Callable[[Who], Client]
@@ -87,3 +102,16 @@ def test_s2s_somebody_signed_on_is_who_they_are(s2s_client: Clients) -> None:
     for role, actor in ACTORS.items():
         page = s2s_client(actor).get("home.index")
         assert page.status == 200, role
+
+
+def test_s2s_doctor_finds_nothing_wrong(s2s_mounted: Flask) -> None:
+    """`flask s2s check`, but for what differs from machine to machine: keys, mail, worker."""
+    with acting_as(SYSTEM):
+        findings = host_checks.examine(s2s_mounted)
+    _nothing(
+        [
+            f"{finding.part}: {finding.says}"
+            for finding in findings
+            if finding.state == "fail" and finding.part in OF_THE_CODE
+        ]
+    )
