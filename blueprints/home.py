@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
+from s2s_portal import sign_ons
 from s2s_portal.access import allow, anyone, public
 from s2s_portal.blueprints.pages import page
 from s2s_portal.services import front_page, health
@@ -17,6 +18,13 @@ bp = Blueprint("home", __name__)
 def index() -> ResponseReturnValue:
     """What this person can do here, and how much of it waits for them."""
     return page("s2s/home.html", tiles=front_page.tiles())
+
+
+@bp.get("/sign-on")
+@allow(anyone)
+def sign_on() -> ResponseReturnValue:
+    """How long this sign-on lasts, for the warning before it ends; `?stay` makes use of it."""
+    return jsonify(seconds_left=sign_ons.seconds_left())
 
 
 @bp.get("/health/live")

@@ -12,7 +12,7 @@ from flask_wtf import FlaskForm
 from sqlalchemy.exc import DataError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from s2s_portal import access, clock, money
+from s2s_portal import access, clock, money, sign_ons
 from s2s_portal.database import session
 from s2s_portal.errors import NotFound, OutOfOrder, S2SError
 from s2s_portal.identity import NOBODY, Actor, Role, acting_as, current_actor
@@ -144,6 +144,7 @@ def context() -> dict[str, Any]:
         "s2s_nav": _menu(),
         "s2s_nav_items": nav_items,
         "s2s_error_list": error_list,
+        "s2s_seconds_left": sign_ons.seconds_left,
         "Role": Role,
     }
 

@@ -29,6 +29,8 @@ INSTALLED = NODE_MODULES / ".installed"
 # Sass states the oldest Node it runs on; Debian's can be older.
 OLDEST_NODE = (20, 19)
 
+SCRIPTS = ("s2s.js", "timeout.js")
+
 # What the style sheet may not hold: GOV.UK's own typeface and crest, or any address at all.
 FOREIGN = ("GDS Transport", "govuk-crest", "url(")
 
@@ -97,7 +99,8 @@ def build(search_path: str) -> None:
     """Write `s2s.css`, `s2s.js`, `govuk-frontend.min.js` and its licence into `static/govuk/`."""
     BUILT.mkdir(parents=True, exist_ok=True)
     # Scripts first: the style sheet is what `make` looks at, so it must be the last to appear.
-    shutil.copyfile(SOURCES / "s2s.js", BUILT / "s2s.js")
+    for script in SCRIPTS:
+        shutil.copyfile(SOURCES / script, BUILT / script)
     bundle = (FRONTEND / "dist" / "govuk" / "govuk-frontend.min.js").read_text(encoding="utf-8")
     # The source map is not served, so a browser must not be told to ask for it.
     bundle = re.sub(r"\n?//# sourceMappingURL=\S+\s*$", "\n", bundle)

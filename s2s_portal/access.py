@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from flask import Flask, current_app, g, redirect, request
+from flask import Flask, current_app, flash, g, redirect, request
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from s2s_portal.errors import NotAllowed, NotFound
-from s2s_portal.identity import Actor, Role, current_actor
+from s2s_portal import sign_ons
+from s2s_portal.errors import NotAllowed, NotFound, SignedOut
+from s2s_portal.identity import Actor, Role, acting_as, current_actor
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, Status
 from s2s_portal.state import state
@@ -85,7 +86,9 @@ def policies(app: Flask, blueprint: str) -> dict[str, Policy]:
 def guard() -> Response | None:
     """Before every request of ours: find out who asks, and apply the view's policy.
 
-    Somebody not signed on is sent to the host's sign-on page; somebody in the wrong role gets 403.
+    Somebody not signed on, or no longer, is sent to the host's sign-on page, unless they sent a
+    form: then SignedOut is raised, as what they typed must not be lost. Somebody in the wrong role
+    gets 403.
     """
     here = state()
     policy = here.policies.get(request.endpoint or "")
@@ -93,18 +96,36 @@ def guard() -> Response | None:
         raise NotAllowed()
     if policy.public:
         return None
-    if current_user.is_authenticated:
-        g.s2s_actor = here.identity.actor(current_user._get_current_object())
-    if not current_user.is_authenticated:
-        if request.method in {"GET", "HEAD"}:
-            unauthorised = current_app.login_manager.unauthorized
-            if current_app.login_manager.login_view:
-                return unauthorised()  # type: ignore[no-any-return]
-        return redirect(here.setting("S2S_SIGN_IN_URL"))
+    try:
+        g.s2s_actor = _signed_on()
+    except SignedOut as why:
+        if request.method not in {"GET", "HEAD"}:
+            raise
+        if str(why) != str(SignedOut()):
+            flash(str(why), "s2s-signed-out")
+        return sign_on_page()
     if not policy.admits(current_actor()):
         g.s2s_denied = True
         raise NotAllowed()
     return None
+
+
+def _signed_on() -> Actor:
+    """Who is signed on. Raises SignedOut when nobody is, or no longer."""
+    if not current_user.is_authenticated:
+        raise SignedOut()
+    actor: Actor = state().identity.actor(current_user._get_current_object())
+    with acting_as(actor):
+        sign_ons.check(actor)
+    return actor
+
+
+def sign_on_page() -> Response:
+    """To where the host signs people on, and from there back to this page."""
+    login = current_app.login_manager
+    if login.login_view:
+        return login.unauthorized()  # type: ignore[no-any-return]
+    return redirect(state().setting("S2S_SIGN_IN_URL"))
 
 
 def goes_by_allocation(actor: Actor) -> bool:

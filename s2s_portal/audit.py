@@ -70,6 +70,6 @@ def write_reads(status: int) -> None:
     if not rows:
         return
     current = session()
-    current.rollback()
+    current.end_reading()
     current.execute(ADD, rows)
     current.commit()

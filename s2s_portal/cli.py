@@ -118,6 +118,18 @@ def worker(once: bool) -> None:
     state().jobs.run_worker(wait=not once, listen_notify=not once, delete_jobs="successful")
 
 
+@commands.command("sign-out")
+@click.argument("account")
+@with_appcontext
+@plainly
+def sign_out(account: str) -> None:
+    """End every sign-in of ACCOUNT here (the id of its Actor), for a lost device or a leaver."""
+    from s2s_portal import sign_ons
+
+    sign_ons.end_account(account, SYSTEM)
+    click.echo(f"Every sign-in of {account} has been ended.")
+
+
 @commands.command("seed")
 @click.option("--demo", is_flag=True, required=True, help="Fictional schools, pupils and staff.")
 @with_appcontext

@@ -13,9 +13,10 @@ from typing import Any
 
 from flask.globals import app_ctx
 from sqlalchemy import Connection, Engine, MetaData, event, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import (
     DeclarativeBase,
+    ORMExecuteState,
     Session,
     SessionTransaction,
     scoped_session,
@@ -57,7 +58,39 @@ class Base(DeclarativeBase):
 
 
 class S2SSession(Session):
-    """A session that tells the database who is acting at the start of each transaction."""
+    """A session that tells the database who is acting at the start of each transaction.
+
+    `has_written` is whether the open transaction may have changed something.
+    """
+
+    has_written = False
+
+    def end_reading(self) -> None:
+        """End the transaction: with COMMIT if it only read, for at each ROLLBACK psycopg forgets
+        the statements it has prepared, and each page would be planned anew; else with ROLLBACK.
+        """
+        if self.has_written:
+            self.rollback()
+        elif self.in_transaction():
+            self.expunge_all()  # what was changed and never flushed stays unwritten
+            self.commit()
+
+
+@event.listens_for(S2SSession, "after_flush")
+def _note_flush(session_: S2SSession, *_: Any) -> None:
+    session_.has_written = True
+
+
+@event.listens_for(S2SSession, "do_orm_execute")
+def _note_statement(execution: ORMExecuteState) -> None:
+    if not execution.is_select:
+        execution.session.has_written = True  # type: ignore[attr-defined]
+
+
+@event.listens_for(S2SSession, "after_transaction_end")
+def _note_end(session_: S2SSession, transaction: SessionTransaction) -> None:
+    if transaction.parent is None:
+        session_.has_written = False
 
 
 @event.listens_for(S2SSession, "after_begin")
@@ -72,6 +105,7 @@ def _introduce_actor(
             "SELECT set_config('role', :role, true), set_config('search_path', 's2s', true),"
             " set_config('statement_timeout', :timeout, true),"
             " set_config('lock_timeout', :timeout, true),"
+            " set_config('plan_cache_mode', 'force_generic_plan', true),"
             " set_config('s2s.actor_id', :id, true), set_config('s2s.roles', :roles, true),"
             " set_config('s2s.establishments', :establishments, true),"
             " set_config('s2s.provider', :provider, true)"
@@ -93,9 +127,19 @@ def make_session(bind: Engine | Connection, **options: Any) -> scoped_session[S2
     return scoped_session(factory, scopefunc=lambda: id(app_ctx._get_current_object()))  # type: ignore[attr-defined]
 
 
-def session() -> Session:
+def session() -> S2SSession:
     """This app context's session. Read freely; write only inside `unit_of_work`."""
     return state().session()  # type: ignore[no-any-return]
+
+
+def close_session() -> None:
+    """End this app context's transaction and hand its connection back."""
+    try:
+        session().end_reading()
+    except DBAPIError:
+        pass  # the database is away: nothing was written, and the connection is thrown away
+    finally:
+        state().session.remove()
 
 
 class UnitOfWork:

@@ -35,6 +35,17 @@ class NotAllowed(S2SError):
         super().__init__(message)
 
 
+class SignedOut(S2SError):
+    """Nobody is signed on, or no longer; the sentence says why."""
+
+    status = 401
+
+    def __init__(
+        self, message: str = "Perhaps you signed out in another tab, or were away for too long."
+    ) -> None:
+        super().__init__(message)
+
+
 class Refused(S2SError):
     """A rule says no. `field` names the form field it belongs to, if there is one."""
 

@@ -19,6 +19,7 @@ from s2s_portal.state import state
 
 SEND_MAIL = "s2s.send_mail"
 VERIFY_LEDGER = "s2s.verify_ledger"
+SWEEP_SIGN_ONS = "s2s.sweep_sign_ons"
 TRIES = 30
 LONGEST_WAIT = 900  # seconds
 
@@ -56,6 +57,14 @@ def build(app: Flask, engine: Engine) -> procrastinate.App:
 
         with app.app_context(), acting_as(SYSTEM):
             verification.verify_and_note()
+
+    @jobs.periodic(cron="43 4 * * *")
+    @jobs.task(name=SWEEP_SIGN_ONS, queue="upkeep", queueing_lock=SWEEP_SIGN_ONS)
+    def sweep_sign_ons(timestamp: int) -> None:  # noqa: ARG001
+        from s2s_portal import sign_ons
+
+        with app.app_context(), acting_as(SYSTEM):
+            sign_ons.sweep()
 
     return jobs
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Flask, Response, make_response, request
+from flask_wtf.csrf import CSRFError
 from jinja2 import ChoiceLoader, FileSystemLoader, PackageLoader, PrefixLoader
 from procrastinate.exceptions import ConnectorException
 from sqlalchemy import Engine
@@ -19,12 +20,12 @@ from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from s2s_portal import access, audit, jobs, settings
+from s2s_portal import access, audit, jobs, settings, sign_ons
 from s2s_portal.cli import commands
-from s2s_portal.database import make_session
-from s2s_portal.errors import NotMounted, S2SError
+from s2s_portal.database import close_session, make_session
+from s2s_portal.errors import NotMounted, S2SError, SignedOut
 from s2s_portal.identity import IdentityAdapter
-from s2s_portal.state import EXTENSION, State, state
+from s2s_portal.state import EXTENSION, State
 
 ROOT = "s2s"
 HERE = Path(__file__).parent
@@ -106,6 +107,7 @@ class S2SPortal:
         app.register_blueprint(root, url_prefix=app.config["S2S_URL_PREFIX"])
         here.policies = access.policies(app, ROOT)
         app.teardown_appcontext(_close_session)
+        sign_ons.listen(app)
         app.cli.add_command(commands)
 
 
@@ -129,10 +131,11 @@ def _engine(app: Flask, db: Any) -> Engine:
             f" {engine.dialect.name}+{engine.dialect.driver}: add a bind such as"
             " SQLALCHEMY_BINDS['s2s'] = 'postgresql+psycopg://...' and S2S_BIND_KEY = 's2s'."
         )
-    # The same pool; but what went into a statement stays out of the host's log when one fails.
-    ours: Engine = engine.execution_options()
-    ours.hide_parameters = True
-    return ours
+    # The host's way of connecting, in a pool of our own: whoever is signed on costs the host a
+    # connection for the whole request, and a request that then waits for a second one of the same
+    # pool can wait for ever; and the host's ROLLBACKs would lose us our prepared statements. What
+    # went into a statement stays out of the host's log when one fails.
+    return Engine(engine.pool.recreate(), engine.dialect, engine.url, hide_parameters=True)
 
 
 def _mail(app: Flask, mail: Any) -> Any:
@@ -160,7 +163,10 @@ def _identity(app: Flask, identity: IdentityAdapter | None) -> IdentityAdapter:
 
 
 def _root_blueprint() -> Blueprint:
-    from s2s_portal.blueprints import pages  # the one late import: views know services, not us
+    from s2s_portal.blueprints import (
+        pages,
+        typed,
+    )  # the one late import: views know services, not us
     from s2s_portal.blueprints.administration.views import bp as administration
     from s2s_portal.blueprints.allocation.views import bp as allocation
     from s2s_portal.blueprints.evaluation.views import bp as evaluation
@@ -176,6 +182,8 @@ def _root_blueprint() -> Blueprint:
     root.before_request(access.guard)
     root.after_request(partial(_finish, pages.database_away))
     root.register_error_handler(S2SError, pages.refusal)
+    root.register_error_handler(SignedOut, typed.signed_out)
+    root.register_error_handler(CSRFError, typed.page_expired)
     for away in AWAY:
         root.register_error_handler(away, pages.database_away)
     root.register_error_handler(DataError, pages.no_such_value)
@@ -201,4 +209,4 @@ def _finish(unaudited: Callable[[Exception], Any], response: Response) -> Respon
 
 
 def _close_session(_error: BaseException | None) -> None:
-    state().session.remove()
+    close_session()

@@ -63,6 +63,18 @@ SETTINGS: tuple[Setting, ...] = (
         "Where an unsigned visitor is sent when the host's LoginManager names no login view.",
     ),
     Setting(
+        "S2S_IDLE_MINUTES",
+        60,
+        int,
+        "Signed out after so many minutes without a page; 0 leaves it to the host.",
+    ),
+    Setting(
+        "S2S_SIGN_ON_HOURS",
+        12,
+        int,
+        "Signed out so many hours after signing in, used or not; 0 leaves it to the host.",
+    ),
+    Setting(
         "S2S_MAIL_SENDER",
         None,
         str,

@@ -39,6 +39,9 @@ def make_host(database_url: str, actors: dict[str, Actor], **config: Any) -> Fla
         MAIL_DEFAULT_SENDER="s2s@council.example",
         MAIL_SUPPRESS_SEND=True,
         SERVER_NAME="portal.example",
+        # Tests travel in time; those about these limits set them.
+        S2S_IDLE_MINUTES=0,
+        S2S_SIGN_ON_HOURS=0,
     )
     app.config.update(config)
     db = SQLAlchemy()

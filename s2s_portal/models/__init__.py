@@ -6,8 +6,18 @@ from s2s_portal.models import (
     ledger,
     practitioner,
     referral,
+    sign_on,
     terms,
     visit,
 )
 
-__all__ = ["audit", "establishment", "ledger", "practitioner", "referral", "terms", "visit"]
+__all__ = [
+    "audit",
+    "establishment",
+    "ledger",
+    "practitioner",
+    "referral",
+    "sign_on",
+    "terms",
+    "visit",
+]

@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, tuple_
 
 from s2s_portal import clock, references
 from s2s_portal.database import session
@@ -51,6 +51,7 @@ PILE_WORDS = {
     Pile.ALL: "All",
 }
 COUNTED_PILES = [pile for pile in Pile if pile not in {Pile.ALL, Pile.READY}]
+COUNTS = select(func.s2s.worklist_counts(bindparam("most")).table_valued("status", "number"))
 WAITING = {Status.SUBMITTED, Status.RETURNED, Status.ACCEPTED}
 
 
@@ -138,18 +139,8 @@ def counts() -> dict[Pile, str]:
 
     Not those ready to close: to count them, every outcome of every open referral must be read.
     """
-    row = session().execute(_counting(COUNTED)).one()
-    return {pile: _count_words(getattr(row, pile.value)) for pile in COUNTED_PILES}
-
-
-@cache
-def _counting(most: int) -> Select[*tuple[Any, ...]]:
-    return select(*(_capped(pile, most) for pile in COUNTED_PILES))
-
-
-def _capped(pile: Pile, most: int) -> Any:
-    some = select(Referral.id).where(_in(pile)).limit(most + 1).subquery()
-    return select(func.count()).select_from(some).scalar_subquery().label(pile.value)
+    found: dict[str, int] = dict(session().execute(COUNTS, {"most": COUNTED + 1}).all())
+    return {pile: _count_words(found.get(pile.value, 0)) for pile in COUNTED_PILES}
 
 
 def _count_words(count: int) -> str:

@@ -27,7 +27,6 @@ from s2s_portal.models.referral import (
     Subject,
 )
 from s2s_portal.models.terms import NeedType, ServiceTerms
-from s2s_portal.models.visit import Visit
 
 TEMPLATES = {
     "worklist.html": """<!DOCTYPE html><html lang="en"><head><title>Referrals</title></head>
@@ -75,14 +74,7 @@ def add(app: Flask, engine: Engine, reference: str) -> None:
             row = connection.execute(
                 select(Referral.__table__).where(Referral.reference == reference)
             ).one()
-            parts = [
-                connection.execute(
-                    select(part.__table__).where(part.__table__.c.referral_id == row.id)
-                )
-                .mappings()
-                .all()
-                for part in PARTS
-            ]
+            parts = [connection.execute(query).mappings().all() for query in _read_with(row)]
         parts.append([row._mapping])
         return environment.get_template("referral.html").render(referral=row, parts=parts)
 
@@ -100,18 +92,21 @@ def add(app: Flask, engine: Engine, reference: str) -> None:
         app.add_url_rule(f"/floor/{view.__name__}", f"floor_{view.__name__}", view)
 
 
-def _beside(row: Any) -> list[Select[Any]]:
-    """What our page shows beside the referral's own parts."""
+def _read_with(row: Any) -> list[Select[Any]]:
+    """Everything else that our page of this referral reads."""
+    parts = [select(part.__table__).where(part.__table__.c.referral_id == row.id) for part in PARTS]
     return [
+        *parts,
+        select(Need.__table__, NeedType.label)
+        .join(NeedType, NeedType.code == Need.code)
+        .where(Need.referral_id == row.id),
         select(Establishment.__table__).where(Establishment.urn == row.urn),
         select(ServiceTerms.__table__).where(ServiceTerms.id == row.terms_id),
-        select(NeedType.__table__),
-        select(Visit.__table__).where(Visit.referral_id == row.id),
         select(LedgerEntry.__table__).where(LedgerEntry.referral_reference == row.reference),
     ]
 
 
-PARTS = (Subject, Agreement, Need, StrategyTried, OutcomeWanted, ReferralEvent, Allocation)
+PARTS = (Subject, Agreement, StrategyTried, OutcomeWanted, ReferralEvent)
 WORKLIST = (
     select(
         Referral.reference,

@@ -43,8 +43,8 @@ def host(server_url: str, name: str, referrals: int, page_size: int) -> tuple[Fl
 def run(server_url: str) -> None:
     """Print each page's median, its floor's, and the ratio; then statements for each page."""
     app, reference = host(server_url, "s2s_bench", REFERRALS, 50)
-    with app.app_context():
-        floors.add(app, state().engine, reference)
+    # An engine of the floors' own, as a page of the host's would use.
+    floors.add(app, create_engine(app.config["SQLALCHEMY_DATABASE_URI"]), reference)
     client = Client(app).sign_on("officer")
     print(f"Pages with {REFERRALS:,} referrals, median of {REPEATS}, aim {AIM} or less")
     print(f"{'page':22}{'ours ms':>10}{'floor ms':>10}{'ratio':>8}")

@@ -48,6 +48,7 @@ PRACTITIONER = "practitioner colleague other-practitioner"
 LEAD = "lead other-lead"
 FINANCE = "finance finance-approver"
 EVERYBODY = " ".join(key for key in ACTORS if key != "outsider")
+EVERYONE = set(EVERYBODY.split())
 ANYBODY = "anybody at all"
 
 # Endpoint -> who may use it at all, whatever it is about.
@@ -56,6 +57,7 @@ POLICIES: dict[str, str] = {
     "home.live": ANYBODY,
     "home.ready": ANYBODY,
     "home.index": EVERYBODY,
+    "home.sign_on": EVERYBODY,
     "referrals.index": SCHOOL,
     "referrals.start": SCHOOL,
     "referrals.show": SCHOOL,
@@ -175,7 +177,7 @@ def test_a_page_that_lost_its_policy_is_noticed(
     for rule in ours(app):
         if "" in admitted(rule.endpoint):
             continue
-        opened = access.public if rule.endpoint == "s2s.home.index" else access.anyone
+        opened = access.public if admitted(rule.endpoint) == EVERYONE else access.anyone
         with monkeypatch.context() as patch:
             patch.setitem(state().policies, rule.endpoint, opened)
             try:
@@ -193,6 +195,20 @@ def test_nobody_gets_in_without_signing_on(app: Flask, filled: None, client: Cli
             else:
                 assert page.status == 302, rule.rule
                 assert "/sign-in" in page.location
+
+
+def test_a_form_from_nobody_comes_back_with_what_was_typed(
+    app: Flask, filled: None, client: Client
+) -> None:
+    for rule in ours(app):
+        if "POST" in methods(rule):
+            values = fill_in(rule, MINE)
+            path = client.url(rule.endpoint.removeprefix("s2s."), **values)
+            headers = {"Origin": "http://portal.example"}
+            page = client.fetch(
+                "POST", path, status=401, data={"reason": "Lisa's <own> words"}, headers=headers
+            )
+            assert page.value("reason") == "Lisa's <own> words", rule.rule
 
 
 def test_a_referral_that_is_not_yours_looks_like_none_at_all(

@@ -21,6 +21,7 @@ from s2s_portal.identity import SYSTEM
 from s2s_portal.models.establishment import ImportRun
 from s2s_portal.models.ledger import LedgerVerification, Pull, PullFile, PullLine
 from s2s_portal.models.referral import Status
+from s2s_portal.models.sign_on import EndedSignOn
 from s2s_portal.services import ledger, referrals
 from tests import rows
 from tests.world import ACTORS, OTHER_SCHOOL
@@ -90,6 +91,7 @@ READERS: dict[str, set[str]] = {
     "pull_line": {*FINANCE, "auditor", "system"},
     "pull_file": {*FINANCE, "auditor", "system"},
     "import_run": {"administrator", "auditor", "system"},
+    "ended_sign_on": {"senco", "administrator", "system"},
     "audit_entry": {"auditor", "system"},
     "referral_measure": {"manager", "system"},
 }
@@ -119,6 +121,11 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "fee": ({"administrator", "system"}, set(), set()),
     "need_type": ({"administrator", "system"}, set(), set()),
     "import_run": ({"administrator", "system"}, set(), set()),
+    "ended_sign_on": (
+        {"senco", "administrator", "system"},
+        {"senco", "administrator", "system"},
+        {"system"},
+    ),
     "account": ({*FINANCE, *OFFICERS, "system"}, set(), set()),
     "ledger_head": ({*FINANCE, *OFFICERS, "system"}, {*FINANCE, *OFFICERS, "system"}, set()),
     "ledger_entry": ({*FINANCE, *OFFICERS, "system"}, set(), set()),
@@ -162,6 +169,7 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
                 idempotency_key="once",
             ),
             LedgerVerification(at=clock.now(), last_number=1, sound=True),
+            EndedSignOn(key="account:senco", ended_at=clock.now()),
             ImportRun(
                 **done,
                 file_name="gias.csv",

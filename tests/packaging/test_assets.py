@@ -63,7 +63,7 @@ def test_the_scripts_load_one_another_and_nothing_else() -> None:
         loaded = re.findall(r"""(?:from|import\()\s*['"](\./[^'"]+|https?:[^'"]+)['"]""", script)
         assert {f"./{other}" for other in names} >= set(loaded), name
         assert "sourceMappingURL" not in script
-    assert names == {"s2s.js", "govuk-frontend.min.js"}
+    assert names == {*assets.SCRIPTS, "govuk-frontend.min.js"}
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(TOP)))
