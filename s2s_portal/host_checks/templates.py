@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from flask import Flask
 from jinja2 import Environment, TemplateSyntaxError, meta, nodes
@@ -26,13 +27,15 @@ class Uses:
     names: frozenset[str]
 
     @classmethod
-    def of(cls, environment: Environment, source: str) -> Uses:
-        """Read from the source. Raises TemplateSyntaxError."""
-        tree = environment.parse(source)
+    def of(cls, source: str, extensions: Iterable[str] = ()) -> Uses:
+        """Read from the source, with the names of Jinja extensions. Raises TemplateSyntaxError."""
+        reader = Environment(autoescape=True, extensions=list(extensions))
+        reader.filters, reader.tests = _Anything(), _Anything()
+        tree = reader.parse(source)
         return cls(
             frozenset(block.name for block in tree.find_all(nodes.Block)),
             frozenset(macro.name for macro in tree.find_all(nodes.Macro)),
-            frozenset(meta.find_undeclared_variables(tree)),
+            frozenset(meta.find_undeclared_variables(tree) - _made_here(tree)),
         )
 
     def left_out_of(self, other: Uses) -> list[str]:
@@ -42,6 +45,32 @@ class Uses:
             *(f"macro {name}" for name in sorted(self.macros - other.macros)),
             *sorted(self.names - other.names),
         ]
+
+
+class _Anything(dict[str, Any]):
+    """Filters, or tests, of any name: which there are is the app's affair, not the reader's."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Something, whatever is asked for."""
+        return str
+
+
+def _made_here(tree: nodes.Template) -> set[str]:
+    """The names that the template gives itself.
+
+    Jinja takes those of the top for unknown in a block, and those of a block for unknown in a loop.
+    """
+    made = {macro.name for macro in tree.find_all(nodes.Macro)}
+    for imported in tree.find_all(nodes.FromImport):
+        made |= {name if isinstance(name, str) else name[1] for name in imported.names}
+    for node in tree.find_all((nodes.Assign, nodes.AssignBlock)):
+        target = node.target
+        made |= {name.name for name in [target, *target.find_all(nodes.Name)] if _is_name(name)}
+    return made
+
+
+def _is_name(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Name)
 
 
 def replaced(app: Flask) -> dict[str, tuple[str, str]]:
@@ -70,7 +99,7 @@ def _replaced(app: Flask) -> Iterator[Said]:
     sound = []
     for name, (own, instead) in sorted(found.items()):
         try:
-            missing = Uses.of(app.jinja_env, own).left_out_of(Uses.of(app.jinja_env, instead))
+            missing = Uses.of(own).left_out_of(Uses.of(instead, app.jinja_env.extensions))
         except TemplateSyntaxError as error:
             yield fail(f"{name}, your own, cannot be read: line {error.lineno}: {error.message}.")
             continue
