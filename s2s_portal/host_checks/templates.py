@@ -63,14 +63,12 @@ def _made_here(tree: nodes.Template) -> set[str]:
     made = {macro.name for macro in tree.find_all(nodes.Macro)}
     for imported in tree.find_all(nodes.FromImport):
         made |= {name if isinstance(name, str) else name[1] for name in imported.names}
-    for node in tree.find_all((nodes.Assign, nodes.AssignBlock)):
-        target = node.target
-        made |= {name.name for name in [target, *target.find_all(nodes.Name)] if _is_name(name)}
+    targets = [node.target for node in tree.find_all(nodes.Assign)]
+    targets += [node.target for node in tree.find_all(nodes.AssignBlock)]
+    for target in targets:
+        names = [target] if isinstance(target, nodes.Name) else target.find_all(nodes.Name)
+        made |= {name.name for name in names}
     return made
-
-
-def _is_name(node: nodes.Node) -> bool:
-    return isinstance(node, nodes.Name)
 
 
 def replaced(app: Flask) -> dict[str, tuple[str, str]]:
