@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, Response, abort, session
+from flask import Flask, Response, abort, redirect, session
 from sqlalchemy import create_engine, text
 
 from s2s_portal import Actor, Role, access
@@ -166,15 +166,27 @@ def test_a_page_opened_to_all_is_caught(
 ) -> None:
     policies = s2s_mounted.extensions["s2s"].policies
     monkeypatch.setitem(policies, "s2s.finance.index", access.anyone)
-    with pytest.raises(AssertionError, match=r"auditor GET /s2s/finance/: .*should not get in"):
+    monkeypatch.setitem(policies, "s2s.administration.index", access.public)
+    with pytest.raises(AssertionError) as caught:
         checks.test_s2s_who_gets_into_each_page(s2s_mounted, s2s_client, s2s_sample)
+    assert "auditor GET /s2s/finance/: 200, but should not get in" in str(caught.value)
+    assert re.search(r"nobody GET /s2s/administration/: \d+, ", str(caught.value))
 
 
+@pytest.mark.parametrize(
+    ("answer", "status"), [(lambda: abort(403), 403), (lambda: redirect("/own-sign-on"), 302)]
+)
 def test_a_host_that_keeps_people_out_is_caught(
-    s2s_mounted: Flask, s2s_client: Clients, s2s_sample: Sample
+    s2s_mounted: Flask,
+    s2s_client: Clients,
+    s2s_sample: Sample,
+    answer: Callable[[], Any],
+    status: int,
 ) -> None:
-    s2s_mounted.before_request(lambda: session.get("council") or abort(403))
-    with pytest.raises(AssertionError, match="finance GET /s2s/finance/: 403, but should get in"):
+    s2s_mounted.before_request(answer)
+    with pytest.raises(
+        AssertionError, match=rf"finance GET /s2s/finance/: {status}, but should get in"
+    ):
         checks.test_s2s_who_gets_into_each_page(s2s_mounted, s2s_client, s2s_sample)
 
 
