@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Debugging
-from flask import Flask, Response
+from flask import Flask, Response, g
 from flask_login import LoginManager
 from flask_wtf import CSRFProtect, FlaskForm
 from jinja2 import ChoiceLoader, DictLoader
 
 from s2s_portal import access, host_checks
-from s2s_portal.host_checks import templates
+from s2s_portal.host_checks import asking, templates
+from s2s_portal.identity import NOBODY, SYSTEM, Actor, acting_as, current_actor
 from s2s_portal.services.doctor import Finding
 from tests import world
 from tests.host import make_host
@@ -206,6 +207,16 @@ def test_an_app_that_fails_is_a_finding_and_no_crash() -> None:
     app = host()
     app.before_request(lambda: 1 / 0)
     assert said(app, "headers").startswith("fail ")
+
+
+def test_a_question_is_asked_outside_the_commands_own_context() -> None:
+    app = host()
+    seen: list[tuple[bool, Actor]] = []
+    app.before_request(lambda: seen.append(("of_the_command" in g, current_actor())))
+    with app.app_context(), acting_as(SYSTEM):
+        g.of_the_command = True
+        asking.page_of_ours(app)
+    assert seen == [(False, NOBODY)]
 
 
 # Sign-on and access -----------------------------------------------------------------------------

@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 from sqlalchemy import Connection, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from s2s_portal import Role, database, s2s_nav_items
 from s2s_portal.identity import acting_as
 from s2s_portal.models.referral import Status
-from s2s_portal.services import front_page
+from s2s_portal.services import front_page, worklist
 from tests import fees, rows, world
 from tests.client import Client
 from tests.host import make_host
@@ -127,12 +128,16 @@ def test_without_the_database_there_is_a_menu_without_badges() -> None:
 
 
 def test_an_error_page_does_not_ask_an_absent_database_again(
-    monkeypatch: pytest.MonkeyPatch,
+    client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = make_host("postgresql+psycopg://nobody@127.0.0.1:1/none", dict(world.ACTORS))
+    def away(*_given: object, **_more: object) -> None:
+        raise OperationalError("SELECT 1", {}, Exception("gone"))
+
     asked: list[int] = []
+    monkeypatch.setattr(worklist, "listing", away)
     monkeypatch.setattr(front_page, "badges", lambda: asked.append(1) or {})
-    Client(app).sign_on("officer").get("triage.index", status=503)
+    page = client.sign_on("officer").get("triage.index", status=503)
+    assert page.all("//nav//a") == ["Triage", "Allocation"]
     assert asked == []
 
 
