@@ -13,11 +13,16 @@ NOWHERE = "static/there-is-no-such-file"
 def ask(app: Flask, path: str) -> TestResponse:
     """The answer to a stranger who asks for `path`, over HTTPS.
 
-    It is asked outside the command's own app context and actor, as a server would.
+    It is asked outside the command's own app context and actor, as a server would. What fails is
+    for the doctor to say, so the app's log is quiet meanwhile.
     """
     address = app.config.get("S2S_EXTERNAL_URL") or ""
     base = address if address.startswith("https://") else "https://localhost"
-    return Context().run(app.test_client().get, path, base_url=base)
+    quiet, app.logger.disabled = app.logger.disabled, True
+    try:
+        return Context().run(app.test_client().get, path, base_url=base)
+    finally:
+        app.logger.disabled = quiet
 
 
 def page_of_ours(app: Flask) -> TestResponse:

@@ -45,7 +45,7 @@ def _server(app: Flask) -> Iterator[Said]:
         _greet(settings, server, port)
     except (OSError, smtplib.SMTPException) as error:
         yield warn(
-            f"{server}:{port} does not answer within {PATIENCE} seconds ({type(error).__name__})."
+            f"{server}:{port} does not answer within {PATIENCE} seconds ({_why(error)})."
             " Mail waits, and is tried again for about six hours. See MAIL_SERVER and MAIL_PORT."
         )
     safe = getattr(settings, "use_tls", False) or getattr(settings, "use_ssl", False)
@@ -54,6 +54,11 @@ def _server(app: Flask) -> Iterator[Said]:
             f"Mail goes to {server} in the clear, with who is told of which referral. Set"
             " MAIL_USE_TLS = True."
         )
+
+
+def _why(error: Exception) -> str:
+    """What the machine says of it, in a few words."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _greet(settings: Any, server: str, port: int) -> None:

@@ -70,4 +70,7 @@ def _cookies(app: Flask) -> Iterator[Said]:
         if str(same_site) == "None" and same_site is not None:
             yield fail(f"{what} goes with every site's requests. Set {prefix}_SAMESITE = 'Lax'.")
         elif not same_site:
-            yield warn(f"{what} leaves it to the browser. Set {prefix}_SAMESITE = 'Lax'.")
+            yield warn(
+                f"{what} leaves it to the browser whether it goes with another site's requests. Set"
+                f" {prefix}_SAMESITE = 'Lax'."
+            )

@@ -79,10 +79,17 @@ def _guarded(app: Flask) -> Iterator[Said]:
         yield fail(
             "The guard before every page is gone: mount the service by S2SPortal().init_app."
         )
-    opened = [path for path in _closed_pages(app) if asking.ask(app, path).status_code == 200]
+    answers = {path: asking.ask(app, path).status_code for path in _closed_pages(app)}
+    opened = [path for path, status in answers.items() if status < 300]
     if opened:
         yield fail(f"Somebody who is not signed on gets in at {', '.join(opened)}.")
-    if not (bare or opened):
+    broken = [path for path, status in answers.items() if status >= 500]
+    if broken:
+        yield fail(
+            f"Somebody who is not signed on gets an error, not the sign-on page, at {broken[0]}."
+            " See what is said of sign-on; ask for that page to have it in the log."
+        )
+    if not (bare or opened or broken):
         yield well(f"Each of {len(views)} pages has an access policy, and keeps a stranger out.")
 
 

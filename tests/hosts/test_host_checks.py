@@ -127,7 +127,7 @@ def test_with_a_good_host_all_is_well(smtp: int) -> None:
             "warn The session cookie also goes over plain HTTP",
         ),
         ("cookies", {"SESSION_COOKIE_HTTPONLY": False}, "fail The session cookie can be read"),
-        ("cookies", {"SESSION_COOKIE_SAMESITE": None}, "warn The session cookie leaves it"),
+        ("cookies", {"SESSION_COOKIE_SAMESITE": None}, "warn The session cookie leaves"),
         ("cookies", {"SESSION_COOKIE_SAMESITE": "None"}, "fail The session cookie goes with every"),
         ("cookies", {"REMEMBER_COOKIE_SECURE": False}, "warn The cookie that remembers a sign-on"),
         ("cookies", {"REMEMBER_COOKIE_HTTPONLY": False}, "fail The cookie that remembers"),
@@ -137,7 +137,11 @@ def test_with_a_good_host_all_is_well(smtp: int) -> None:
         ("mail", {"MAIL_DEFAULT_SENDER": None}, "fail No sender"),
         ("mail", {"S2S_EXTERNAL_URL": None}, "warn S2S_EXTERNAL_URL is not set"),
         ("mail server", {"MAIL_SUPPRESS_SEND": True}, "warn MAIL_SUPPRESS_SEND is on"),
-        ("mail server", {}, "warn 127.0.0.1:1 does not answer within 3 seconds"),
+        (
+            "mail server",
+            {},
+            "warn 127.0.0.1:1 does not answer within 3 seconds (Connection refused)",
+        ),
         (
             "mail server",
             {"MAIL_SERVER": "mail.invalid"},
@@ -230,6 +234,14 @@ def test_a_login_view_that_is_no_page() -> None:
     assert said(app, "sign-on").startswith("ok ")
     app.login_manager.login_view = "/elsewhere"  # type: ignore[attr-defined]
     assert said(app, "sign-on").startswith("ok ")
+
+
+def test_a_stranger_who_gets_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    app = host()
+    app.login_manager.login_view = "auth.nowhere"  # type: ignore[attr-defined]
+    assert "fail Somebody who is not signed on gets an error" in said(app, "access")
+    assert caplog.text == ""
+    assert not app.logger.disabled
 
 
 def test_a_login_manager_that_finds_nobody_or_protects_nothing() -> None:
