@@ -232,10 +232,9 @@ def _root_blueprint() -> Blueprint:
 
 def _finish(unaudited: Callable[[Exception], Any], response: Response) -> Response:
     """Write down what was read, and add the headers; `unaudited` answers when that fails."""
-    if request.endpoint == f"{ROOT}.static":
-        return response
     try:
-        audit.write_reads(response.status_code)
+        if request.endpoint != f"{ROOT}.static":  # never a read of anything of ours
+            audit.write_reads(response.status_code)
     except AWAY as error:  # too late for an error handler, and what was read may not be shown
         response = make_response(unaudited(error))
     for name, value in HEADERS.items():
