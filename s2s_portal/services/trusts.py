@@ -95,7 +95,7 @@ def overview(*, by: Actor) -> Overview:
 
 
 def open_referrals() -> Select[int]:
-    """A row for each open referral of the acting viewer's schools: they see numbers, no referral."""
+    """A row for each open referral of the acting viewer's schools: numbers, no referral."""
     number = select(cast(func.coalesce(func.sum(COUNTS.c.open), 0), Integer)).scalar_subquery()
     return select(func.generate_series(1, number))
 
