@@ -14,15 +14,16 @@ from psycopg.errors import (
     UndefinedColumn,
     UndefinedTable,
 )
-from sqlalchemy.exc import DataError, ProgrammingError
+from sqlalchemy.exc import DataError, ProgrammingError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from s2s_portal import access, clock, money, sign_ons
-from s2s_portal.database import session
+from s2s_portal.database import session, unit_of_work
 from s2s_portal.errors import NotFound, OutOfOrder, S2SError
-from s2s_portal.identity import Role, current_actor
+from s2s_portal.identity import Actor, Role, acting_as, current_actor
 from s2s_portal.rendering import whole_page
-from s2s_portal.services import health
+from s2s_portal.services import front_page, health, links
+from s2s_portal.services.links import Link
 from s2s_portal.services.terms import written
 from s2s_portal.state import setting
 
@@ -34,6 +35,16 @@ def page(template: str, *, form: FlaskForm | None = None, **context: Any) -> Res
     refused = form is not None and bool(form.errors)
     body = whole_page(template, form=form, refused=refused, **context)
     return body, UNPROCESSABLE if refused else 200
+
+
+def link_of_visitor() -> Link | None:
+    """How the acting person's account is tied to a practitioner; a newcomer is written down."""
+    actor = current_actor()
+    link = links.of(actor)
+    if link is Link.NONE:
+        with unit_of_work() as work:
+            links.note_newcomer(work, by=actor)
+    return link
 
 
 def refusal(error: S2SError) -> ResponseReturnValue:
@@ -90,6 +101,7 @@ def unexpected(error: Exception) -> Any:
 def database_away(error: Exception) -> ResponseReturnValue:
     """The page while PostgreSQL cannot be reached, or does not answer in time."""
     current_app.logger.error("S2S: the database is away: %s", type(error).__name__)
+    g.s2s_database_away = True  # nobody waits a second time for what has just not answered
     return _not_available()
 
 
@@ -190,6 +202,7 @@ def context() -> dict[str, Any]:
         "s2s_setting": setting,
         "s2s_actor": current_actor(),
         "s2s_nav": _menu(),
+        "s2s_nav_items": nav_items,
         "s2s_error_list": error_list,
         "s2s_seconds_left": sign_ons.seconds_left,
         "Role": Role,
@@ -199,7 +212,7 @@ def context() -> dict[str, Any]:
 def _menu() -> list[dict[str, Any]]:
     """The menu, made once for a request: every field of a form is a template of its own."""
     if "s2s_menu" not in g:
-        g.s2s_menu = nav_items()
+        g.s2s_menu = nav_items(badges=False)
     return g.s2s_menu  # type: ignore[no-any-return]
 
 
@@ -210,20 +223,57 @@ NAV = (
     ("Visits", "s2s.visits.index", access.practitioner | access.lead),
     ("Fee ledger", "s2s.finance.index", access.finance),
     ("Pulls", "s2s.finance.pulls", access.finance),
+    ("Your schools", "s2s.finance.trust", access.trust),
     ("What it achieved", "s2s.evaluation.index", access.manager),
     ("Audit trail", "s2s.administration.audit_trail", access.auditor),
     ("Administration", "s2s.administration.index", access.administrator),
 )
 
 
-def nav_items() -> list[dict[str, Any]]:
-    """Our entries for a menu, on our pages or the host's own: text, href, active."""
+def nav_items(*, badges: bool = True) -> list[dict[str, Any]]:
+    """Our entries for a menu, on our pages or the host's own.
+
+    Each is `text`, `href`, `active`, and `badge`: how many wait there for this person (None where
+    nothing is counted, `front_page.COUNTED` for that many or more), with `badge_text` as it is
+    shown (`3`, `99+`, empty for none). With `badges=False` the database is not asked.
+    """
     actor = access.whoever_is_signed_on()
-    entries = [(text, url_for(target)) for text, target, policy in NAV if policy.admits(actor)]
+    entries = [
+        (text, url_for(target), target) for text, target, policy in NAV if policy.admits(actor)
+    ]
     # The page is below the entry with the longest address that its own begins with.
     path = request.script_root + request.path
-    here = max((href for _, href in entries if path.startswith(href)), key=len, default="")
-    return [{"text": text, "href": href, "active": href == here} for text, href in entries]
+    here = max((href for _, href, _ in entries if path.startswith(href)), key=len, default="")
+    waiting = _waiting(actor) if badges and entries else {}
+    return [
+        {
+            "text": text,
+            "href": href,
+            "active": href == here,
+            "badge": waiting.get(target),
+            "badge_text": _badge_text(waiting.get(target)),
+        }
+        for text, href, target in entries
+    ]
+
+
+def _waiting(actor: Actor) -> dict[str, int]:
+    """How many wait behind each entry: asked once for a request; unknown while it cannot be."""
+    known = g.setdefault("s2s_badges", {})
+    if actor not in known and not g.get("s2s_database_away"):
+        known[actor] = {}
+        try:
+            with acting_as(actor):
+                known[actor] = front_page.badges()
+        except SQLAlchemyError as error:
+            current_app.logger.warning("S2S: no badges in the menu: %s", type(error).__name__)
+    return known.get(actor, {})  # type: ignore[no-any-return]
+
+
+def _badge_text(count: int | None) -> str:
+    if not count:
+        return ""
+    return str(count) if count < front_page.COUNTED else f"{front_page.COUNTED - 1}+"
 
 
 def day(value: date | datetime | None) -> str:

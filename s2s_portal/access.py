@@ -19,7 +19,14 @@ from werkzeug.wrappers import Response
 
 from s2s_portal import sign_ons
 from s2s_portal.database import AWAY
-from s2s_portal.errors import IdentityFailed, NotAllowed, NotFound, S2SError, SignedOut
+from s2s_portal.errors import (
+    IdentityFailed,
+    NotAllowed,
+    NotFound,
+    S2SError,
+    SignedOut,
+    SignOnRefused,
+)
 from s2s_portal.identity import NOBODY, Actor, Role, acting_as, current_actor
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, Status
@@ -30,21 +37,25 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Policy:
-    """Who may use a view: anybody at all (`public`), or people with one of `roles`."""
+    """Who may use a view: anybody at all (`public`), whoever is signed on (`signed_on`), or people
+    with one of `roles`.
+    """
 
     name: str
     roles: frozenset[Role] = frozenset()
     public: bool = False
+    signed_on: bool = False
 
     def __or__(self, other: Policy) -> Policy:
         return Policy(f"{self.name} or {other.name}", self.roles | other.roles)
 
     def admits(self, actor: Actor) -> bool:
         """Whether `actor` passes."""
-        return self.public or actor.has(*self.roles)
+        return self.public or self.signed_on or actor.has(*self.roles)
 
 
 public = Policy("public", public=True)
+signed_on = Policy("signed on", signed_on=True)
 school = Policy("school", frozenset({Role.REFERRER}))
 officer = Policy("officer", frozenset({Role.OFFICER}))
 practitioner = Policy("practitioner", frozenset({Role.PRACTITIONER}))
@@ -53,7 +64,10 @@ finance = Policy("finance", frozenset({Role.FINANCE, Role.FINANCE_APPROVER}))
 manager = Policy("manager", frozenset({Role.MANAGER}))
 auditor = Policy("auditor", frozenset({Role.AUDITOR}))
 administrator = Policy("administrator", frozenset({Role.ADMINISTRATOR}))
-anyone = school | officer | practitioner | lead | finance | manager | auditor | administrator
+trust = Policy("trust", frozenset({Role.TRUST_VIEWER}))
+anyone = (
+    school | officer | practitioner | lead | finance | manager | auditor | administrator | trust
+)
 
 
 def allow(policy: Policy) -> Callable[[View], View]:
@@ -169,6 +183,10 @@ def _actor_of(user: Any) -> Actor:
         actor = state().identity.actor(user)
         if not isinstance(actor, Actor) or not actor.id:
             raise TypeError(f"identity.actor() must give an Actor with an id, not {actor!r}")
+    except SignOnRefused as refusal:
+        current_app.logger.warning("S2S: sign-on refused: %s", refusal.code)
+        g.s2s_denied = True
+        raise
     except (S2SError, HTTPException, *AWAY):
         raise
     except Exception as error:
@@ -213,7 +231,8 @@ def may_see(actor: Actor, referral: Referral, allocation: Allocation | None) -> 
 
     Officers see all but drafts; a school its own; a practitioner what is theirs now; a lead what is
     with their school now. Nobody else sees a referral at all: not Finance, not the auditor.
-    `allocation.practitioner` must be loaded.
+    `allocation.practitioner` must be loaded. That a lead's own account is tied at that school is
+    the database's to say: untied, they do not find the referral.
     """
     if actor.has(Role.SYSTEM):
         return True
@@ -223,8 +242,9 @@ def may_see(actor: Actor, referral: Referral, allocation: Allocation | None) -> 
         return True
     if allocation is None:
         return False
-    if actor.has(Role.PRACTITIONER) and allocation.practitioner.account_id == actor.id:
-        return True
+    theirs = allocation.practitioner
+    if actor.has(Role.PRACTITIONER) and theirs.account_id == actor.id:
+        return theirs.active and theirs.provider_urn == actor.provider
     return actor.has(Role.LEAD) and allocation.provider_urn == actor.provider
 
 

@@ -26,7 +26,7 @@ from sqlalchemy.orm import (
 )
 
 from s2s_portal.errors import AlreadyAllocated, AlreadyDecided, S2SError, Stale
-from s2s_portal.identity import current_actor
+from s2s_portal.identity import Actor, acting_as, current_actor
 from s2s_portal.state import setting, state
 
 SCHEMA = "s2s"
@@ -52,6 +52,7 @@ CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
         "The engagement fee for this referral has already been charged."
     ),
     "uq_referral_submit_token": lambda: Stale("This referral has already been sent."),
+    "uq_practitioner_account": lambda: Stale("This account has just been linked to somebody else."),
     "uq_visit_record_visit_id": lambda: Stale("A record of this visit has already been started."),
 }
 
@@ -135,6 +136,17 @@ def make_session(bind: Engine | Connection, **options: Any) -> scoped_session[S2
 def session() -> S2SSession:
     """This app context's session. Read freely; write only inside `unit_of_work`."""
     return state().session()  # type: ignore[no-any-return]
+
+
+@contextmanager
+def apart(reader: Actor) -> Iterator[S2SSession]:
+    """A transaction of its own in which `reader` reads: for what must be known before anybody acts.
+
+    Nothing of it stays; a page's own session has not begun, or has its own connection.
+    """
+    with acting_as(reader), state().session.session_factory() as own:
+        yield own
+        own.end_reading()
 
 
 def close_session() -> None:

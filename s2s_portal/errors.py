@@ -114,3 +114,16 @@ class LedgerBroken(S2SError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("The ledger does not verify: " + "; ".join(problems))
         self.problems = problems
+
+
+class SignOnRefused(S2SError):
+    """An account that a provider vouches for cannot be let in; the sentence says whom to ask.
+
+    `code` is a short stable word for the log; it never holds anything about the person.
+    """
+
+    status = 403
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code

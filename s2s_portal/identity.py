@@ -29,6 +29,7 @@ class Role(StrEnum):
     MANAGER = "manager"
     AUDITOR = "auditor"
     ADMINISTRATOR = "administrator"
+    TRUST_VIEWER = "trust_viewer"
     SYSTEM = "system"
 
 
@@ -37,8 +38,8 @@ class Actor:
     """Somebody who acts, as the host vouches for them.
 
     `id` is the host's stable account key (never an e-mail address); `establishments` the URNs a
-    school user acts for; `provider` the URN of the Complex Needs School a practitioner or lead
-    works for, or None.
+    school user acts for, or a trust's viewer looks at: who is given both roles has each for all of
+    them; `provider` the URN of the Complex Needs School a practitioner or lead works for, or None.
     """
 
     id: str

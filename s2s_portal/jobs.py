@@ -19,6 +19,7 @@ from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.state import state
 
 SEND_MAIL = "s2s.send_mail"
+SEND_INVITATION = "s2s.send_invitation"
 VERIFY_LEDGER = "s2s.verify_ledger"
 SWEEP_SIGN_ONS = "s2s.sweep_sign_ons"
 TRIES = 30
@@ -49,6 +50,13 @@ def build(app: Flask, engine: Engine) -> procrastinate.App:
 
         with app.app_context(), acting_as(SYSTEM):
             notices.send(**arguments)
+
+    @jobs.task(name=SEND_INVITATION, retry=PatientRetry(), queue="mail")
+    def send_invitation(**arguments: Any) -> None:
+        from s2s_portal.services import invitations
+
+        with app.app_context(), acting_as(SYSTEM):
+            invitations.send(**arguments)
 
     @jobs.periodic(cron="17 * * * *")
     @jobs.task(name=VERIFY_LEDGER, queue="upkeep", queueing_lock=VERIFY_LEDGER)

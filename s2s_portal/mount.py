@@ -19,6 +19,7 @@ from sqlalchemy.exc import DataError, ProgrammingError
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from s2s_portal import access, audit, jobs, settings, sign_ons
+from s2s_portal.claims import configuration
 from s2s_portal.cli import commands
 from s2s_portal.database import AWAY, close_session, make_session
 from s2s_portal.errors import NotMounted, S2SError, SignedOut
@@ -89,6 +90,7 @@ class S2SPortal:
         if EXTENSION in app.extensions:
             raise NotMounted("S2S is already mounted in this app: call init_app once.")
         settings.fill_in(app.config)
+        configuration.check(app.config)
         prefix = _prefix(app)
         here = State(
             engine=_engine(app, db or app.extensions.get("sqlalchemy")),
@@ -190,6 +192,7 @@ def _root_blueprint() -> Blueprint:
     from s2s_portal.blueprints.evaluation.views import bp as evaluation
     from s2s_portal.blueprints.finance.views import bp as finance
     from s2s_portal.blueprints.home import bp as home
+    from s2s_portal.blueprints.invitations import bp as invitations
     from s2s_portal.blueprints.referrals.views import bp as referrals
     from s2s_portal.blueprints.triage.views import bp as triage
     from s2s_portal.blueprints.visits.views import bp as visits
@@ -213,17 +216,25 @@ def _root_blueprint() -> Blueprint:
     root.context_processor(pages.context)
     pages.add_filters(root)
     root.register_blueprint(home)
-    for part in (referrals, triage, allocation, visits, finance, evaluation, administration):
+    for part in (
+        referrals,
+        triage,
+        allocation,
+        visits,
+        finance,
+        evaluation,
+        administration,
+        invitations,
+    ):
         root.register_blueprint(part, url_prefix=f"/{part.name}")
     return root
 
 
 def _finish(unaudited: Callable[[Exception], Any], response: Response) -> Response:
     """Write down what was read, and add the headers; `unaudited` answers when that fails."""
-    if request.endpoint == f"{ROOT}.static":
-        return response
     try:
-        audit.write_reads(response.status_code)
+        if request.endpoint != f"{ROOT}.static":  # never a read of anything of ours
+            audit.write_reads(response.status_code)
     except AWAY as error:  # too late for an error handler, and what was read may not be shown
         response = make_response(unaudited(error))
     for name, value in HEADERS.items():

@@ -39,6 +39,7 @@ SUBJECTS = {
     "referral_to_close": "Referral {reference} is ready to close",
     "referral_closed": "Referral {reference} has been closed",
     "referral_reopened": "Referral {reference} has been reopened",
+    "practitioner_invited": "You are invited to School to School Support",
 }
 
 
@@ -120,10 +121,15 @@ def send(
     if not recipients:
         current_app.logger.warning("S2S: nobody to send %s about %s to", notice, reference)
         return
+    deliver(notice, recipients, message_id, reference=reference, school=school, link=link)
+
+
+def deliver(notice: str, recipients: list[str], message_id: str, **words: str) -> None:
+    """Render `notice` with `words` and hand it to the host's Flask-Mail, now."""
     message = Message(
-        subject=SUBJECTS[notice].format(reference=reference),
+        subject=SUBJECTS[notice].format(**words),
         recipients=[*recipients],
-        body=fragment(f"s2s/mail/{notice}.txt", reference=reference, school=school, link=link),
+        body=fragment(f"s2s/mail/{notice}.txt", **words),
         sender=setting("S2S_MAIL_SENDER"),
     )
     message.msgId = message_id
