@@ -132,7 +132,7 @@ def _vouched_for(user: Any) -> Actor:
         return state().identity.actor(user)  # type: ignore[no-any-return]
     except SignOnRefused as refusal:
         current_app.logger.warning("S2S: sign-on refused: %s", refusal.code)
-        g.s2s_denied = True
+        g.s2s_denied = refusal.status == 403
         raise
 
 

@@ -29,13 +29,14 @@ class Tile:
 Counted = tuple[Tile, Select[int]]
 
 
-def tiles() -> list[Tile]:
-    """The tiles of the acting person's roles, each with its count."""
-    counted = [
-        pair
-        for rule in (_school, _officer, _practitioner, _finance, _trust)
-        for pair in rule(current_actor())
-    ]
+def tiles(*, tied: bool = True) -> list[Tile]:
+    """The tiles of the acting person's roles, each with its count.
+
+    Not `tied`: of an account that is no practitioner yet, or no longer, no case is counted.
+    """
+    actor = current_actor()
+    rules = (_school, _officer, *([_practitioner] if tied else []), _finance, _trust)
+    counted = [pair for rule in rules for pair in rule(actor)]
     if not counted:
         return []
     row = (

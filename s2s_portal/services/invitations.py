@@ -206,5 +206,5 @@ def accept(work: UnitOfWork, token: str, *, by: Actor) -> None:
 def _check(why_not: str | None) -> None:
     if why_not is None:
         return
-    sentence = f"{WHY_NOT[why_not]} If you need help, ask {setting('S2S_CONTACT')}."
-    raise Refused(sentence) if why_not in CURABLE else OutOfOrder(sentence)
+    kind = Refused if why_not in CURABLE else OutOfOrder
+    raise kind(WHY_NOT[why_not])
