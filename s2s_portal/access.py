@@ -186,7 +186,7 @@ def _actor_of(user: Any) -> Actor:
             raise TypeError(f"identity.actor() must give an Actor with an id, not {actor!r}")
     except SignOnRefused as refusal:
         current_app.logger.warning("S2S: sign-on refused: %s", refusal.code)
-        g.s2s_denied = True
+        g.s2s_denied = refusal.status == 403
         raise
     except (S2SError, HTTPException, *AWAY):
         raise

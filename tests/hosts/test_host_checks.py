@@ -317,7 +317,8 @@ def test_a_layout_that_loses_something(old: str, new: str, says: str) -> None:
 
 
 def test_templates_of_the_hosts_own() -> None:
-    plain = "{% extends 's2s/layout.html' %}{% block s2s_page %}<h1>{{ message }}{% endblock %}"
+    page = "{% block s2s_page %}<h1>x</h1>{{ message }}{% endblock %}"
+    plain = "{% extends 's2s/layout.html' %}" + page
     app = host(pages={"s2s/error.html": plain, "s2s/base.html": BASE})
     report = said(app, "templates")
     assert "warn s2s/error.html, your own, leaves out: block s2s_title" in report

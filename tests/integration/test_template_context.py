@@ -32,6 +32,7 @@ __all__ = ["s2s_client", "s2s_mounted", "s2s_sample", "s2s_sign_on", "s2s_user"]
 TOP = Path(__file__).resolve().parents[2]
 SOURCES = [
     *(TOP / "blueprints").rglob("*.py"),
+    TOP / "s2s_portal" / "services" / "invitations.py",
     TOP / "s2s_portal" / "services" / "notices.py",
 ]
 # Drawn by whoever includes them, with what `with` gives them there.
