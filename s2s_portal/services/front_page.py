@@ -18,6 +18,7 @@ from s2s_portal.models.ledger import EntryKind, LedgerEntry, PullLine
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral, Status
 from s2s_portal.models.visit import Acknowledgement, Visit, VisitRecord
+from s2s_portal.services import trusts
 
 COUNTED = 100  # a badge counts no further, so it takes as long with a million rows
 
@@ -94,6 +95,7 @@ def _counted(roles: frozenset[Role]) -> tuple[Counted, ...]:
         Role.PRACTITIONER: _practitioner,
         Role.FINANCE: _finance,
         Role.FINANCE_APPROVER: _finance,
+        Role.TRUST_VIEWER: _trust,
     }
     asked = dict.fromkeys(rule for role, rule in rules.items() if role in roles)
     return tuple(pair for rule in asked for pair in rule())
@@ -172,3 +174,8 @@ def _finance() -> list[Counted]:
         )
     )
     return [(Tile("due", "Ledger entries due to be pulled", "s2s.finance.pulls"), due)]
+
+
+def _trust() -> list[Counted]:
+    tile = Tile("at_trust", "Open referrals of your schools", "s2s.finance.trust", calls=False)
+    return [(tile, trusts.open_referrals())]
