@@ -139,6 +139,7 @@ def guard() -> Response | None:
 
 def _signed_on() -> Actor:
     """Who is signed on. Raises SignedOut when nobody is, or no longer."""
+    g.s2s_onlooker = NOBODY  # whatever comes of it, the menu does not ask the adapter again
     if not is_signed_on():
         raise SignedOut()
     actor = _actor_of(current_user._get_current_object())
