@@ -96,13 +96,23 @@ def _secure_the_cookie(app: Flask) -> None:
 
 
 def _from_environment() -> dict[str, Any]:
-    """What the environment sets of our keys; JSON for what is neither text nor unset."""
-    given = {name: os.environ.get(name) for name in (*PORTAL_KEYS, "DATABASE_URL", "S2S_DATA_DIR")}
+    """What the environment sets of our keys; JSON for what is not text. Raises NotMounted."""
+    names = (*PORTAL_KEYS, "DATABASE_URL", "S2S_DATA_DIR")
+    given: dict[str, Any] = {name: os.environ.get(name) for name in names}
     for setting in settings.SETTINGS:
-        text = os.environ.get(setting.name)
-        if text:
-            given[setting.name] = text if setting.kind is str else json.loads(text)
+        if text := os.environ.get(setting.name):
+            given[setting.name] = _read(setting, text)
     return given
+
+
+def _read(setting: settings.Setting, text: str) -> Any:
+    if setting.kind is str:
+        return text
+    try:
+        return setting.kind(json.loads(text))
+    except (ValueError, TypeError) as error:
+        kind = setting.kind.__name__
+        raise NotMounted(f"{setting.name} must be JSON ({kind}): {error}.") from error
 
 
 def _defaults() -> dict[str, Any]:

@@ -311,6 +311,8 @@ class TestRefusals:
         assert page.h1 == "You cannot use this account here"
         assert sentence in page.words
         assert not visitor.is_signed_on()
+        with visitor.browser.session_transaction() as session:
+            assert "_user_id" not in session
         visitor.fetch("GET", HOME, status=302)
         token = page.value("csrf_token")
         gone = visitor.fetch("POST", "/sign-out", status=303, data={"csrf_token": token})
