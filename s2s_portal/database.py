@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from flask.globals import app_ctx
+from procrastinate.exceptions import ConnectorException
 from sqlalchemy import Connection, Engine, MetaData, event, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import (
     DeclarativeBase,
     ORMExecuteState,
@@ -29,6 +31,9 @@ from s2s_portal.state import setting, state
 
 SCHEMA = "s2s"
 APPLICATION_ROLE = "s2s_app"
+
+# PostgreSQL cannot be reached, is too slow, or has no connection left; also while deferring a job.
+AWAY = (OperationalError, InterfaceError, PoolTimeout, ConnectorException)
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -47,6 +52,7 @@ CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
         "The engagement fee for this referral has already been charged."
     ),
     "uq_referral_submit_token": lambda: Stale("This referral has already been sent."),
+    "uq_practitioner_account": lambda: Stale("This account has just been linked to somebody else."),
     "uq_visit_record_visit_id": lambda: Stale("A record of this visit has already been started."),
 }
 

@@ -46,6 +46,16 @@ class SignedOut(S2SError):
         super().__init__(message)
 
 
+class IdentityFailed(S2SError):
+    """The host's adapter could not say who somebody is; the log says why."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "We could not read your account, so we cannot show you this page. Nothing has been"
+            " changed. Try again in a few minutes."
+        )
+
+
 class Refused(S2SError):
     """A rule says no. `field` names the form field it belongs to, if there is one."""
 

@@ -35,6 +35,12 @@ SETTINGS: tuple[Setting, ...] = (
         "The host's template that `s2s/layout.html` extends; the default is our own plain one.",
     ),
     Setting(
+        "S2S_BASE_HAS_MAIN",
+        False,
+        bool,
+        "Whether the host's base template puts a `<main>` of its own around our pages.",
+    ),
+    Setting(
         "S2S_SERVICE_NAME", "School to School Support", str, "The name at the top of our pages."
     ),
     Setting("S2S_COUNCIL_NAME", "Norfolk County Council", str, "Who runs the service."),
@@ -60,7 +66,8 @@ SETTINGS: tuple[Setting, ...] = (
         "S2S_SIGN_IN_URL",
         "/sign-in",
         str,
-        "Where an unsigned visitor is sent when the host's LoginManager names no login view.",
+        "Where an unsigned visitor is sent when the host's LoginManager names no login view; a path"
+        " is one of the host's app.",
     ),
     Setting(
         "S2S_IDLE_MINUTES",

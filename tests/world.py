@@ -49,6 +49,8 @@ ACTORS: dict[str, Actor] = {
         ),
         _actor("lead", "Lena Lead", Role.LEAD, provider=PROVIDER),
         _actor("other-lead", "Luca Lead", Role.LEAD, provider=OTHER_PROVIDER),
+        # Has both roles at PROVIDER and no row there: nobody has said which practitioner this is.
+        _actor("newcomer", "Nat Newcomer", Role.PRACTITIONER, Role.LEAD, provider=PROVIDER),
         _actor("finance", "Fay Finance", Role.FINANCE),
         _actor("finance-approver", "Abe Approver", Role.FINANCE, Role.FINANCE_APPROVER),
         _actor("manager", "Mo Manager", Role.MANAGER),

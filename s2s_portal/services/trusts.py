@@ -95,8 +95,9 @@ def overview(*, by: Actor) -> Overview:
 
 
 def open_referrals() -> Select[int]:
-    """How many referrals of the acting viewer's schools are open: part of a larger statement."""
-    return select(cast(func.coalesce(func.sum(COUNTS.c.open), 0), Integer))
+    """A row for each open referral of the acting viewer's schools: numbers, no referral."""
+    number = select(cast(func.coalesce(func.sum(COUNTS.c.open), 0), Integer)).scalar_subquery()
+    return select(func.generate_series(1, number))
 
 
 def _sum(when: ColumnElement[bool], amount: Any, name: str) -> ColumnElement[int]:

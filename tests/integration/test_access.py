@@ -46,12 +46,13 @@ SCHOOL = (
     "senco head other-senco academy-senco nursery-senco special-senco closed-senco suffolk-senco"
 )
 OFFICER = "officer other-officer"
-PRACTITIONER = "practitioner colleague other-practitioner"
+PRACTITIONER = "practitioner colleague other-practitioner newcomer"
 LEAD = "lead other-lead"
 FINANCE = "finance finance-approver"
 EVERYBODY = " ".join(key for key in ACTORS if key != "outsider")
 EVERYONE = set(EVERYBODY.split())
 ANYBODY = "anybody at all"
+SIGNED_ON = " ".join(ACTORS)
 
 # Endpoint -> who may use it at all, whatever it is about.
 POLICIES: dict[str, str] = {
@@ -96,6 +97,13 @@ POLICIES: dict[str, str] = {
     "evaluation.index": "manager",
     "administration.index": "administrator",
     "administration.audit_trail": "auditor",
+    "administration.practitioner": "administrator",
+    "administration.invite": "administrator",
+    "administration.tie": "administrator",
+    "administration.untie": "administrator",
+    "administration.switch_off": "administrator",
+    "administration.switch_on": "administrator",
+    "invitations.show": SIGNED_ON,
 }
 
 
@@ -136,6 +144,7 @@ def fill_in(rule: Rule, reference: str) -> dict[str, object]:
         "section": "needs",
         "name": "absent.csv",
         "filename": "s2s.css",
+        "token": "absent",
     }
     return {name: known[name] for name in rule.arguments}
 
