@@ -91,7 +91,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 def _secure_the_cookie(app: Flask) -> None:
     """Behind https the cookie goes by https alone, and no other host can set it for us."""
     if pages.is_secure(app):
-        app.config["SESSION_COOKIE_SECURE"] = True
+        app.config["SESSION_COOKIE_SECURE"] = app.config["REMEMBER_COOKIE_SECURE"] = True
         app.config["SESSION_COOKIE_NAME"] = f"__Host-{app.config['SESSION_COOKIE_NAME']}"
 
 
@@ -125,6 +125,7 @@ def _defaults() -> dict[str, Any]:
         "SESSION_COOKIE_NAME": "portal_session",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
+        "REMEMBER_COOKIE_SAMESITE": "Lax",  # nothing here remembers anybody; should that change
         # An hour more than the service's own limit (S2S_SIGN_ON_HOURS), which says why it ended.
         "PERMANENT_SESSION_LIFETIME": timedelta(hours=13),
         "MAX_CONTENT_LENGTH": 2 * 1024 * 1024,
