@@ -61,6 +61,7 @@ def index(reference: str) -> ResponseReturnValue:
         remove=RemoveForm(formdata=None),
         referral=(referral := _mine(reference)),
         shown=attachments.shown(referral, refused=True),
+        in_hand=drafting.is_in_hand(referral),
         offered=attachments.offered(),
         most=setting("S2S_FILES_MOST"),
         megabytes=setting("S2S_FILE_LARGEST_MB"),

@@ -16,7 +16,7 @@ from sqlalchemy import func, select, text, update
 
 from s2s_portal import audit, clock, jobs, storage, uploads
 from s2s_portal.database import UnitOfWork, session
-from s2s_portal.errors import FileRefused, NotFound, NotScanned, StorageAway
+from s2s_portal.errors import FileRefused, NotFound, NotScanned, Refused, StorageAway
 from s2s_portal.identity import Actor
 from s2s_portal.models.attachment import GONE, Attachment, FileState, FileType
 from s2s_portal.models.referral import Referral
@@ -142,7 +142,7 @@ def add(
 ) -> Attachment:
     """Attach a checked file to `referral`, which `drafting.in_hand` has locked; it is then scanned.
 
-    The same file with the same label sent twice is one. Raises FileRefused when there are as many
+    The same file with the same label sent twice is one. Raises Refused when there are as many
     as there may be, StorageAway when it cannot be kept.
     """
     if not offered():
@@ -177,7 +177,7 @@ def add(
 def _check_room(work: UnitOfWork, referral: Referral, by: Actor) -> None:
     most = setting("S2S_FILES_MOST")
     if len(referral.files) >= most:
-        raise FileRefused(
+        raise Refused(  # of no field: the page has none any more
             f"This referral has {most} files, which is the most it can have."
             " Remove one before you add another."
         )

@@ -21,17 +21,22 @@ def look(content: bytes, kind: str) -> bytes:
     Pixels alone are kept: no place or camera, no second picture, nothing after its end. Raises
     Unacceptable.
     """
-    warnings.simplefilter("error", Image.DecompressionBombWarning)
-    Image.MAX_IMAGE_PIXELS = MOST_PIXELS
     try:
-        Image.open(BytesIO(content), formats=[kind]).verify()
-        with Image.open(BytesIO(content), formats=[kind]) as found:
+        with warnings.catch_warnings(action="ignore"), _opened(content, kind) as found:
+            if found.width * found.height > MOST_PIXELS:
+                raise Unacceptable(TOO_LARGE)
+            found.verify()
+        with _opened(content, kind) as found:
             found.load()
             return _drawn(ImageOps.exif_transpose(found), kind)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
         raise Unacceptable(TOO_LARGE) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise Unacceptable(BROKEN) from error
+
+
+def _opened(content: bytes, kind: str) -> Image.Image:
+    return Image.open(BytesIO(content), formats=[kind])
 
 
 def _drawn(picture: Image.Image, kind: str) -> bytes:

@@ -10,13 +10,16 @@ from __future__ import annotations
 import resource
 import sys
 
-MEMORY = 1024 * 1024 * 1024  # bytes of address space
+# Bytes of address space. A picture is held three times while it is drawn anew.
+MEMORY, MEMORY_FOR_PICTURES = 400 * 1024 * 1024, 1024 * 1024 * 1024
+DOCUMENTS = {"pdf", "docx", "xlsx"}
 SECONDS = 8  # of the processor
 
 
 def main(extension: str) -> None:
     """Read standard input as a file with this extension, and answer."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    memory = MEMORY if extension in DOCUMENTS else MEMORY_FOR_PICTURES
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     from s2s_portal.uploads.formats import Unacceptable
