@@ -15,7 +15,6 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from s2s_portal.identity import SYSTEM, acting_as
-from s2s_portal.state import state
 
 SEND_MAIL = "s2s.send_mail"
 VERIFY_LEDGER = "s2s.verify_ledger"
@@ -26,6 +25,10 @@ SCAN_FILES_LEFT = "s2s.scan_files_left"
 SWEEP_FILES = "s2s.sweep_files"
 TRIES = 30
 LONGEST_WAIT = 900  # seconds
+
+# It has no connection of its own and is given ours. Within the worker the queue's own connector
+# talks asynchronously, and could not use it: a job could then ask for no other.
+DEFERRING = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 
 
 class PatientRetry(procrastinate.BaseRetryStrategy):
@@ -111,4 +114,4 @@ def _add_file_tasks(app: Flask, jobs: procrastinate.App) -> None:
 def defer(session: Session, task: str, *, queue: str = "mail", **arguments: Any) -> None:
     """Ask for `task` once this session's transaction stands; nothing remains of a rollback."""
     connection = session.connection().connection.driver_connection
-    state().jobs.configure_task(task, connection=connection, queue=queue).defer(**arguments)
+    DEFERRING.configure_task(task, connection=connection, queue=queue).defer(**arguments)

@@ -83,7 +83,7 @@ def remove(reference: str) -> ResponseReturnValue:
     """Take one file off; a second press finds it gone, and that is no mistake."""
     form = RemoveForm()
     referral = drafting.mine(reference, by=current_actor())
-    if form.validate_on_submit():
+    if form.validate_on_submit() and form.which:
         try:
             with unit_of_work() as work:
                 held = drafting.in_hand(reference, by=current_actor())

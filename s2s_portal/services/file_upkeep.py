@@ -100,13 +100,16 @@ def _tell(work: UnitOfWork, row: Attachment, link: str) -> None:
         notices.tell_school(work, "file_refused", referral, link)
 
 
-def scan_left() -> int:
-    """Scan what has waited too long: its job gave up, or there was never one; how many are left."""
-    before = clock.now() - TRY_AGAIN
+def scan_left(*, at_once: bool = False) -> int:
+    """Scan what has waited too long: its job gave up, or there was never one; how many are left.
+
+    `at_once` does not wait for the jobs.
+    """
+    before = clock.now() - (timedelta() if at_once else TRY_AGAIN)
     last_try = func.coalesce(Attachment.tried_at, Attachment.added_at)
     ids = session().scalars(
         select(Attachment.id)
-        .where(Attachment.state == FileState.WAITING, last_try < before)
+        .where(Attachment.state == FileState.WAITING, last_try <= before)
         .order_by(Attachment.added_at)
     )
     left = 0
