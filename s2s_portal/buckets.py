@@ -30,12 +30,11 @@ class Bucket:
                 "S2S_STORAGE_BUCKET is set, but what talks to buckets is not installed:"
                 " pip install 's2s-portal[s3]'."
             ) from error
-        client: dict[str, Any] = dict(PATIENCE)
-        more: dict[str, Any] = {"retry_config": RETRIES}
+        options: dict[str, Any] = {"client_options": dict(PATIENCE), "retry_config": RETRIES}
         if endpoint:
-            more["endpoint"] = endpoint
-            client["allow_http"] = endpoint.startswith("http://")
-        self.store = S3Store.from_url(address, client_options=client, **more)
+            options["endpoint"] = endpoint
+            options["client_options"]["allow_http"] = endpoint.startswith("http://")
+        self.store = S3Store.from_url(address, **options)
 
     def put(self, name: str, content: bytes) -> None:
         """Keep `content` as `name`."""

@@ -111,7 +111,7 @@ def _add_file_tasks(app: Flask, jobs: procrastinate.App) -> None:
             file_upkeep.sweep()
 
 
-def defer(session: Session, task: str, *, queue: str = "mail", **arguments: Any) -> None:
+def defer(session: Session, task: str, queue: str = "mail", /, **arguments: Any) -> None:
     """Ask for `task` once this session's transaction stands; nothing remains of a rollback."""
     connection = session.connection().connection.driver_connection
     DEFERRING.configure_task(task, connection=connection, queue=queue).defer(**arguments)

@@ -32,15 +32,16 @@ __all__ = ["create_app"]
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """The portal with the service mounted. `config` goes before the environment.
 
-    Understands `DATABASE_URL`, `S2S_DATA_DIR`, `PORTAL_SMTP_PORT`, `PORTAL_OIDC_ISSUER`, and every
-    `S2S_...` setting in `config`. Without `DATABASE_URL` the embedded PostgreSQL of the folder is
-    started, or used where it runs already.
+    Understands `DATABASE_URL`, `S2S_DATA_DIR`, `S2S_CLAMD`, `PORTAL_SMTP_PORT`,
+    `PORTAL_OIDC_ISSUER`, and every `S2S_...` setting in `config`. Without `DATABASE_URL` the
+    embedded PostgreSQL of the folder is started, or used where it runs already.
     """
     app = Flask(__name__)
     app.config.from_mapping(_defaults())
     app.config.from_mapping(config or {})
     place = folder.place(app.config["S2S_DATA_DIR"])
     app.config["S2S_DATA_DIR"] = str(place)
+    app.config.setdefault("S2S_STORAGE_FOLDER", str(place / "files"))
     app.config["SECRET_KEY"] = app.config["SECRET_KEY"] or folder.secret_key(place)
     app.config["MAIL_PORT"] = int(app.config["PORTAL_SMTP_PORT"] or _smtp_port(place))
     app.config["SQLALCHEMY_DATABASE_URI"] = for_sqlalchemy(
@@ -70,7 +71,9 @@ def _defaults() -> dict[str, Any]:
         "SESSION_COOKIE_NAME": "portal_session",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
-        "MAX_CONTENT_LENGTH": 2 * 1024 * 1024,
+        # Twice the largest file, so that one somewhat too large is refused on its own page.
+        "MAX_CONTENT_LENGTH": 21 * 1024 * 1024,
+        "S2S_CLAMD": environment("S2S_CLAMD"),
         "MAIL_SERVER": "127.0.0.1",
         "MAIL_DEFAULT_SENDER": "School to School Support <s2s@portal.example>",
         # A token lasts as long as its session: a long referral is not lost to an hour's limit.

@@ -170,7 +170,7 @@ def add(
     drafting.note(work, referral, SECTION, by)
     audit.wrote(work, "added", "file", _key(referral, row.number))
     link = notices.link_to("s2s.referrals.show", reference=referral.reference)
-    jobs.defer(work.session, jobs.SCAN_FILE, queue="files", attachment_id=row.id, link=link)
+    jobs.defer(work.session, jobs.SCAN_FILE, "files", attachment_id=row.id, link=link)
     return row
 
 
@@ -246,7 +246,7 @@ def _end(work: UnitOfWork, rows: list[Attachment], state_: FileState, by: Actor)
         work.session.execute(
             update(Attachment).where(Attachment.id == row.id).values(state=state_, label="", **done)
         )
-        jobs.defer(work.session, jobs.DELETE_FILE, queue="files", attachment_id=row.id)
+        jobs.defer(work.session, jobs.DELETE_FILE, "files", attachment_id=row.id)
     work.wrote = work.wrote or bool(rows)
 
 

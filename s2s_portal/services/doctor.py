@@ -17,7 +17,7 @@ from s2s_portal.database import APPLICATION_ROLE, session
 from s2s_portal.identity import NOBODY
 from s2s_portal.models.ledger import LedgerVerification
 from s2s_portal.models.referral import Referral, ReferralEvent
-from s2s_portal.services import health, referrals
+from s2s_portal.services import file_health, health, referrals
 from s2s_portal.services.terms import written
 from s2s_portal.state import state
 
@@ -183,10 +183,18 @@ def _statuses() -> Finding:
     return Finding("ok", "statuses", "Each referral stands where its history says.")
 
 
+def _of_files(what: str, look: Callable[[], file_health.Said]) -> Finding:
+    found, says = look()
+    return Finding(found, what, says)
+
+
 LOOKS: dict[str, Callable[[], Finding]] = {
     "role": _role,
     "row-level security": _row_level_security,
     "statuses": _statuses,
+    "virus scanner": lambda: _of_files("virus scanner", file_health.scanning),
+    "stored files": lambda: _of_files("stored files", file_health.keeping),
+    "size of files": lambda: _of_files("size of files", file_health.limits),
 }
 
 

@@ -6,7 +6,7 @@ Run by the worker as the service itself. Each can be done twice, or break off, w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import islice
 
@@ -181,7 +181,7 @@ def _strays() -> tuple[int, list[str]]:
     return kept, strays
 
 
-def _batches(things: Iterable[tuple[str, object]]) -> Iterator[list[tuple[str, object]]]:
+def _batches(things: Iterable[tuple[str, datetime]]) -> Iterator[list[tuple[str, datetime]]]:
     left = iter(things)
     while some := list(islice(left, AT_ONCE)):
         yield some

@@ -65,7 +65,7 @@ def _dictionaries(thing: Any) -> Iterator[Any]:
             yield here
             left += [inner for _, inner in here.items() if _is_direct(inner)]
         elif isinstance(here, pikepdf.Array):
-            left += [inner for inner in here if _is_direct(inner)]  # type: ignore[attr-defined]
+            left += [inner for inner in here if _is_direct(inner)]
 
 
 def _is_direct(thing: Any) -> bool:
