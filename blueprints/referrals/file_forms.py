@@ -29,7 +29,7 @@ class FileForm(S2SForm):
             posted.setlist("file", request.files.getlist("file"))
             return posted
 
-    type = OneOf("What is it?", message="Choose what the file is", choices=choices(TYPES))
+    file = FileField("Choose the file", [Needed("Choose a file")], widget=GovFileInput())
     label = Line(
         "What should it be called?",
         [Needed("Enter what the file should be called")],
@@ -37,7 +37,7 @@ class FileForm(S2SForm):
         description="So that a reader knows what is in it, for example “Playground risk"
         " assessment, spring term”",
     )
-    file = FileField("Choose the file", [Needed("Choose a file")], widget=GovFileInput())
+    type = OneOf("What is it?", message="Choose what the file is", choices=choices(TYPES))
 
     @property
     def let_go(self) -> bool:

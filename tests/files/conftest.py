@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,15 +21,6 @@ from s2s_portal.state import state
 from tests.client import Client, Page
 from tests.files import made
 from tests.files.clamd import Clamd
-
-
-@pytest.fixture(scope="session")
-def clamd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clamd]:
-    """A clamd that runs."""
-    made_here = Clamd(tmp_path_factory.mktemp("clamd"))
-    made_here.start()
-    yield made_here
-    made_here.stop()
 
 
 @pytest.fixture
