@@ -237,7 +237,7 @@ def test_who_may_have_a_file(desk: Desk, session: object, connection: Connection
     desk.scan()
     for key, status in (("head", 200), ("other-senco", 404), ("officer", 404), ("lead", 404)):
         desk.client.sign_on(key)
-        desk.have("S2S-19-3334", status=status)
+        desk.have("S2S-19-3334", 2, status=status)
     sent = rows.RECEIVED
     connection.execute(text("RESET ROLE"))
     connection.execute(
@@ -255,16 +255,16 @@ def test_who_may_have_a_file(desk: Desk, session: object, connection: Connection
     for key in ("colleague", "other-practitioner", "other-lead", "other-senco", *sorted(may)):
         status = 200 if key in may else 404
         desk.client.sign_on(key)
-        desk.have("S2S-19-3334", status=status)
+        desk.have("S2S-19-3334", 2, status=status)
     for key in ("finance", "manager", "auditor", "administrator", "outsider"):
         desk.client.sign_on(key)
-        desk.have("S2S-19-3334", status=403)
+        desk.have("S2S-19-3334", 2, status=403)
     page = desk.client.sign_on("practitioner").get("visits.show", reference="S2S-19-3334")
     assert "The plan" in page.words
     connection.execute(text("RESET ROLE"))
     read = text(
         "SELECT DISTINCT by_id FROM s2s.audit_entry WHERE action = 'looked at'"
-        " AND entity = 'file' AND entity_key = 'S2S-19-3334 file 1' AND outcome = 200"
+        " AND entity = 'file' AND entity_key = 'S2S-19-3334 file 2' AND outcome = 200"
     )
     assert set(connection.scalars(read)) == may
 
