@@ -1,4 +1,4 @@
-"""What the doctor says of files: of a scanner that is away, a full disk, a host that lets none by."""
+"""What the doctor says of files: a scanner away, a full disk, a host that lets none by."""
 
 from __future__ import annotations
 
