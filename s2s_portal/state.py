@@ -27,6 +27,7 @@ class State:
     session: Any = None
     jobs: Any = None
     storage: Any = None
+    templates: Any = None
     policies: dict[str, Any] = field(default_factory=dict)
 
     def setting(self, name: str) -> Any:

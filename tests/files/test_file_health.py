@@ -11,20 +11,27 @@ from sqlalchemy.orm import Session
 
 from s2s_portal import clock, storage
 from s2s_portal.models.referral import Status
-from s2s_portal.services import file_health
+from s2s_portal.services.doctor import files
+from s2s_portal.services.doctor.findings import Look
 from tests import rows
 from tests.files import made
 from tests.files.clamd import needs_clamd
 from tests.files.conftest import names_in
 
 pytestmark = needs_clamd
+SCANNER, STORED, SIZE = files.LOOKS
+
+
+def said(look: Look) -> tuple[str, str]:
+    """What one look found: how it is, and what to do."""
+    (found,) = look.findings()
+    return found.state, found.says
 
 
 def test_all_is_well_and_nothing_stays(
     scanned: Flask, session: Session, kept: storage.Folder
 ) -> None:
-    looks = (file_health.scanning, file_health.keeping, file_health.limits)
-    assert [look()[0] for look in looks] == ["ok"] * 3
+    assert [said(look)[0] for look in files.LOOKS] == ["ok"] * 3
     assert names_in(kept) == set()
 
 
@@ -33,22 +40,22 @@ def test_a_scanner_that_is_away_fails(
 ) -> None:
     for address in ("127.0.0.1:9", "/nowhere/clamd.sock", "nonsense"):
         monkeypatch.setitem(scanned.config, "S2S_CLAMD", address)
-        state, says = file_health.scanning()
+        state, says = said(SCANNER)
         assert (state, address in says) == ("fail", True)
 
 
 def test_a_file_that_waits_too_long_is_said(scanned: Flask, session: Session) -> None:
     rows.referral(session, "S2S-19-3334", status=Status.DRAFT)
-    assert file_health.scanning()[0] == "ok"
+    assert said(SCANNER)[0] == "ok"
     with clock.frozen(clock.now() + timedelta(hours=2)):
-        assert "flask s2s files scan" in file_health.scanning()[1]
+        assert "flask s2s files scan" in said(SCANNER)[1]
 
 
 def test_a_folder_that_takes_nothing_fails(
     scanned: Flask, session: Session, kept: storage.Folder
 ) -> None:
     kept.place.write_bytes(b"a file where the folder should be")
-    state, says = file_health.keeping()
+    state, says = said(STORED)
     assert (state, "S2S_STORAGE_FOLDER" in says) == ("fail", True)
 
 
@@ -57,8 +64,8 @@ def test_a_host_that_lets_no_large_file_by_is_warned(
     scanned: Flask, session: Session, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
     monkeypatch.setitem(scanned.config, "MAX_CONTENT_LENGTH", limit * made.MEGABYTE)
-    state, says = file_health.limits()
+    state, says = said(SIZE)
     assert state == "warn"
     assert re.search(rf"MAX_CONTENT_LENGTH is {limit}.0 MB", says)
     monkeypatch.setitem(scanned.config, "MAX_CONTENT_LENGTH", 21 * made.MEGABYTE)
-    assert file_health.limits()[0] == "ok"
+    assert said(SIZE)[0] == "ok"
