@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from functools import cache
 from io import BytesIO
+from random import Random
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import pikepdf
@@ -157,6 +158,12 @@ def external_entity() -> bytes:
 def zip_bomb() -> bytes:
     """A Word document of 50 KB that unpacks to 50 MB, as far as deflating goes."""
     return docx(extra=(("word/media/1.xml", bytes(50 * MEGABYTE)),))
+
+
+def slow_zip_bomb() -> bytes:
+    """A Word document of some 500 KB that unpacks to 46 MB: a hundredfold, as a sheet might."""
+    some = bytes(Random(1).randbytes(20_000))  # not to be squeezed within itself
+    return docx(extra=(("word/media/1.png", some * 2_300),))
 
 
 def many_members() -> bytes:

@@ -113,6 +113,7 @@ BAD: dict[str, Bad] = {
     ),
     # What grows
     "archive that grows": ("plan.docx", made.zip_bomb),
+    "archive that grows slowly": ("plan.docx", made.slow_zip_bomb),
     "archive with too many parts": ("plan.docx", made.many_members),
     "archive that lies about a size": ("plan.docx", made.lying_zip),
     "entities that grow": ("plan.docx", made.entity_bomb),
@@ -179,7 +180,8 @@ SAID = {
     "damaged or not": "Excel as Word, Word as Excel, any archive as Word, PDF cut off,"
     " PDF with its middle gone, Word cut off, JPG cut off, PNG cut off, only a beginning,"
     " page after PDF, page within PDF, archive after PDF, page after Word, archive before archive,"
-    " archive that grows, archive with too many parts, archive that lies about a size,"
+    " archive that grows, archive that grows slowly, archive with too many parts,"
+    " archive that lies about a size,"
     " entities that grow, entities in another encoding, an entity from elsewhere,"
     " archive that climbs, archive from the root, archive with one name twice",
     "cannot be read": "PDF that grows",

@@ -288,6 +288,8 @@ def test_a_file_removed_while_it_is_scanned_stays_removed(
     monkeypatch.setattr(scanner, "scan", meanwhile)
     file_upkeep.scan(row().id)
     assert row().state is FileState.REMOVED
+    said = session().scalars(text("SELECT action FROM s2s.audit_entry WHERE entity = 'file'"))
+    assert "found nothing in" not in set(said)
 
 
 def test_content_that_was_changed_before_it_was_scanned_is_not_scanned(portal: Flask) -> None:
