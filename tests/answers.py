@@ -91,6 +91,23 @@ TRAINING = {
     "staff_count": "9",
     "preferred_dates": "Any Tuesday after half term",
 }
+# What the first form asked, where it differs.
+FIRST: dict[str, dict[str, Any]] = {
+    "school": SECTIONS["school"],
+    "subject": {**SECTIONS["subject"], **SECTIONS["schooling"]},
+    "needs": SECTIONS["needs"],
+    "tried": {
+        "rows-0-what": "A calm corner",
+        "rows-0-started_on": ["7", "1", "2019"],
+        "rows-0-ended_on": ["", "", ""],
+        "rows-0-result": "Fewer incidents in the morning",
+    },
+    "outcomes": {"outcome_1": "Joins in at carpet time", "outcome_2": "Asks for help"},
+    "support": SECTIONS["support"],
+    "consent": {k: v for k, v in SECTIONS["consent"].items() if k != "parental_responsibility"},
+    "practicalities": SECTIONS["practicalities"],
+    "declaration": SECTIONS["declaration"],
+}
 OWN = {"pupil_agreed": "yes", "pupil_agreed_on": ["13", "5", "2019"]}
 
 
@@ -100,6 +117,7 @@ def _without(*sections: str, **instead: dict[str, Any]) -> dict[str, dict[str, A
 
 PUPIL_ONLY = ("schooling", "services", "sharing")
 KINDS: dict[str, dict[str, dict[str, Any]]] = {
+    "first": FIRST,
     "pupil": SECTIONS,
     "group": _without(*PUPIL_ONLY, subject=GROUP, consent=GROUP_TOLD),
     "whole": _without(*PUPIL_ONLY, "needs", "criteria", "tried", "consent", subject=WHOLE),
@@ -156,8 +174,11 @@ def save(
 
 
 def complete(client: Client, kind: str = "pupil", **changes: dict[str, Any]) -> str:
-    """Start a referral of a kind and complete every section; its reference."""
-    reference = start(client, kind)
+    """Start a referral of a kind and complete every section; its reference.
+
+    `first` is a pupil by the first form, for a day on which that was in use.
+    """
+    reference = start(client, "pupil" if kind == "first" else kind)
     for section, form in KINDS[kind].items():
         save(client, reference, section, form, **changes.get(section, {}))
     return reference

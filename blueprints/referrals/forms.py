@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from govuk_frontend_wtf.wtforms_widgets import GovSelect
@@ -20,6 +21,7 @@ from s2s_portal.blueprints.referrals.fields import (
     Ticked,
     choices,
 )
+from s2s_portal.models.referral import Kind
 from s2s_portal.services import labels
 from s2s_portal.services.draft_rules import MOST_OUTCOMES, MOST_SECONDARY
 
@@ -90,6 +92,10 @@ class KindForm(SectionForm):
         choices=choices(labels.KINDS),
     )
     told = HiddenField()
+
+    def offer(self, kinds: Iterable[Kind]) -> None:
+        """Offer the kinds that the referral's form knows."""
+        self.kind.choices = choices({kind: labels.KINDS[kind] for kind in kinds})
 
 
 class NeedsForm(SectionForm):

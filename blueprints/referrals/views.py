@@ -88,6 +88,7 @@ def kind(reference: str) -> ResponseReturnValue:
     """What the referral is for: first of all, and before a change says what it drops."""
     referral = drafting.mine(reference, by=current_actor())
     form = KindForm(data={"kind": referral.kind, "seen": drafting.seen_mark(referral, "kind")})
+    form.offer(form_versions.of(referral).asked)
     dropped: list[str] = []
     if form.validate_on_submit():
         chosen, told = Kind(form.kind.data), (form.told.data or "").split(",")
@@ -116,7 +117,6 @@ def kind(reference: str) -> ResponseReturnValue:
         form=form,
         referral=referral,
         dropped=[sections.title(referral, key) for key in dropped],
-        offered=form_versions.of(referral).asked,
         labels=labels,
     )
 

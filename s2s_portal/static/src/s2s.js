@@ -1,6 +1,7 @@
 // Brings the GOV.UK Frontend components to life. A file of its own, because a strict content
 // security policy (script-src 'self') refuses inline scripts.
 import { initAll } from './govuk-frontend.min.js'
+import { keepWhatIsTyped } from './keep.js'
 import { warnBeforeSignOut } from './timeout.js'
 
 const SUPPORTED = 'govuk-frontend-supported'
@@ -12,4 +13,5 @@ if (!document.body.classList.contains(SUPPORTED)) {
   initAll()
 }
 
+keepWhatIsTyped(document.querySelector('[data-s2s-keep]'))
 warnBeforeSignOut(document.querySelector('[data-s2s-timeout]'))
