@@ -9,6 +9,7 @@ from typing import Any
 from flask import request
 from flask_wtf import FlaskForm
 from govuk_frontend_wtf.wtforms_widgets import GovDateInput, GovTextArea, GovTextInput
+from werkzeug.datastructures import MultiDict
 from wtforms import Field, FieldList, HiddenField, RadioField, StringField, TextAreaField
 from wtforms.validators import Length, StopValidation
 
@@ -28,7 +29,9 @@ class S2SForm(FlaskForm):
         """How WTForms reads the request."""
 
         def wrap_formdata(self, form: Any, formdata: Any) -> Any:
-            """The posted fields and no others."""
+            """The posted fields and no others, unless a view hands over what was kept of some."""
+            if isinstance(formdata, MultiDict):
+                return formdata
             return request.form if request.method == "POST" else None
 
 

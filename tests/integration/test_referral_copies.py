@@ -82,9 +82,7 @@ def test_a_colleague_never_sees_it(client: Client, session: Session) -> None:
     assert [copy.by_id for copy in kept(session)] == ["senco"]
 
 
-def test_a_copy_does_not_undo_what_a_colleague_saved_since(
-    client: Client, session: Session
-) -> None:
+def test_a_copy_does_not_undo_a_colleagues_save(client: Client, session: Session) -> None:
     reference = answers.start(client.sign_on("senco"))
     keep(client, reference)
     answers.save(client.sign_on("head"), reference, "support", reason="What Hana wrote")

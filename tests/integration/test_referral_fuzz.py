@@ -28,7 +28,8 @@ FORMS = [
     for section, form in forms.items()
 ]
 FORMS += [("pupil", "own", answers.OWN), ("pupil", "kind", {"kind": "group"})]
-NAMES = sorted({name for _, _, form in FORMS for name in form}) + [
+NAMES = [
+    *sorted({name for _, _, form in FORMS for name in form}),
     "seen",
     "kind",
     "told",

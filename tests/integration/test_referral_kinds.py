@@ -95,7 +95,7 @@ def test_each_kind_from_start_to_allocation(client: Client, session: Session, ki
     version = client.get("triage.accept", reference=reference).value("seen")
     client.post("triage.accept", {"seen": version}, reference=reference)
     page = client.get("allocation.allocate", reference=reference)
-    assert ("the need" in page.words) is (kind in {"pupil", "group"})
+    assert ("Covers the need" in page.words) is (kind in {"pupil", "group"})
     assert whole(session, reference).fee_pence == 10_000
 
 
