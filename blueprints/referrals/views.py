@@ -133,7 +133,7 @@ def section(reference: str, section: str) -> ResponseReturnValue:
     if request.method == "GET" and drafting.is_in_hand(referral):
         copy = copies.of(referral, section, by=current_actor())
     using = copy if copy is not None and "copy" in request.args else None
-    form = page_of(referral, section).build(referral, MultiDict(using.fields) if using else None)
+    form = page_of(referral, section).build(referral, _typed(using))
     if form.adjust():
         return _section_page(referral, section, form)
     if form.validate_on_submit():
@@ -151,6 +151,11 @@ def section(reference: str, section: str) -> ResponseReturnValue:
     elif not drafting.is_in_hand(referral):
         return redirect(url_for(".show", reference=referral.reference))
     return _section_page(referral, section, form, copy=None if using else copy)
+
+
+def _typed(copy: DraftCopy | None) -> MultiDict[str, str] | None:
+    """A copy as a form reads it."""
+    return MultiDict([(name, text) for name, text in copy.fields]) if copy else None
 
 
 def _comes_first(referral: Referral, section: str) -> ResponseReturnValue | None:

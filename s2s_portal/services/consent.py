@@ -74,16 +74,13 @@ def save_sharing(
         raise Refused("Enter the services to share with", "shared_with")
     if not notice:
         raise Refused("Give them the privacy notice, then tick the box", "notice")
-    given = {
-        "scope": [code for code in labels.SCOPES if code in scope],
-        "shared_with": shared_with if "SHARING" in scope else "",
-        "evidence": evidence,
-        "notice": True,
-    }
+    covers = [code for code in labels.SCOPES if code in scope]
+    shared_with = shared_with if "SHARING" in scope else ""
+    given = {"scope": covers, "shared_with": shared_with, "evidence": evidence, "notice": True}
     if settled(referral, "sharing", given, seen):
         return
     row = _row(referral, agreed=True)
-    row.scope, row.shared_with, row.evidence = list(given["scope"]), given["shared_with"], evidence
+    row.scope, row.shared_with, row.evidence = covers, shared_with, evidence
     row.privacy_notice = setting("S2S_PRIVACY_NOTICE_VERSION")
     note(work, referral, "sharing", by)
 

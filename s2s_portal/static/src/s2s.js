@@ -2,6 +2,7 @@
 // security policy (script-src 'self') refuses inline scripts.
 import { initAll } from './govuk-frontend.min.js'
 import { keepWhatIsTyped } from './keep.js'
+import { dropExpandedFromRadios } from './radios.js'
 import { warnBeforeSignOut } from './timeout.js'
 
 const SUPPORTED = 'govuk-frontend-supported'
@@ -13,5 +14,7 @@ if (!document.body.classList.contains(SUPPORTED)) {
   initAll()
 }
 
-keepWhatIsTyped(document.querySelector('[data-s2s-keep]'))
+const section = document.querySelector('[data-s2s-keep]')
+dropExpandedFromRadios(section)
+keepWhatIsTyped(section)
 warnBeforeSignOut(document.querySelector('[data-s2s-timeout]'))
