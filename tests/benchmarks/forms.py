@@ -7,11 +7,12 @@ every value taken out and put in again. No sign-on, no access rules, no audit, n
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from flask import Flask
-from jinja2 import DictLoader, Environment
+from jinja2 import Environment, Template
 from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.orm import Session
 
@@ -52,14 +53,16 @@ def run(server_url: str) -> None:
 
 def measure(url: str, engine: Engine) -> None:
     """Fill in a referral, and measure each page of it."""
-    client = Client(make_host(url, dict(world.ACTORS))).sign_on("senco")
-    reference = answers.complete(client)
+    app = make_host(url, dict(world.ACTORS))
+    floors = Floor(app, engine)
+    client = Client(app).sign_on("senco")
+    reference = floors.reference = answers.complete(client)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
     print(f"\nPages of the form, median of {REPEATS}, aim {AIM} or less")
     print(f"{'page':22}{'ours ms':>10}{'floor ms':>10}{'ratio':>8}")
     for name, path in addresses(client, reference):
-        floor = add_floor(client.app, engine, reference, name, client.open(path).text)
+        floor = floors.add(name, client.open(path).text)
         mine, theirs = interleaved(partial(get, client, path), partial(get, client, floor))
         print(f"{name:22}{mine * 1000:10.2f}{theirs * 1000:10.2f}{mine / theirs:8.2f}")
 
@@ -68,33 +71,40 @@ def addresses(client: Client, reference: str) -> list[tuple[str, str]]:
     """The pages of the form: the task list, the kind, each section, the answers to check."""
     where = {"reference": reference}
     return [
-        ("task list", client.url("referrals.show", **where)),
+        ("task-list", client.url("referrals.show", **where)),
         ("kind", client.url("referrals.kind", **where)),
         *((key, client.url("referrals.section", section=key, **where)) for key in answers.SECTIONS),
-        ("check answers", client.url("referrals.check", **where)),
+        ("check-answers", client.url("referrals.check", **where)),
     ]
 
 
-def add_floor(app: Flask, engine: Engine, reference: str, name: str, page: str) -> str:
-    """Give `app` the floor of one page; its path."""
-    values: list[str] = []
+class Floor:
+    """The floors of the pages, by name, at `/floor/form/<name>`."""
 
-    def take_out(found: re.Match[str]) -> str:
-        values.append(found["value"])
-        return f"{found['before']}{{{{ values[{len(values) - 1}] }}}}{found['after']}"
+    def __init__(self, app: Flask, engine: Engine) -> None:
+        self.engine = engine
+        self.reference = ""
+        self.pages: dict[str, tuple[Template, list[str]]] = {}
+        app.add_url_rule("/floor/form/<name>", "floor_form", self.answer)
 
-    literal = page.replace("{{", "").replace("{%", "").replace("{#", "")
-    template = Environment(
-        loader=DictLoader({"page.html": FILLED.sub(take_out, literal)}), autoescape=True
-    ).get_template("page.html")
+    def add(self, name: str, page: str) -> str:
+        """Take the values out of our own answer `page`, to be put in again; the floor's path."""
+        values: list[str] = []
 
-    def view() -> str:
-        read(engine, reference)
+        def take_out(found: re.Match[str]) -> str:
+            values.append(found["value"])
+            return f"{found['before']}{{{{ values[{len(values) - 1}] }}}}{found['after']}"
+
+        literal = page.replace("{{", "").replace("{%", "").replace("{#", "")
+        template = Environment(autoescape=True).from_string(FILLED.sub(take_out, literal))
+        self.pages[name] = template, values
+        return f"/floor/form/{name}"
+
+    def answer(self, name: str) -> str:
+        """Read what the page needs, and fill it in."""
+        read(self.engine, self.reference)
+        template, values = self.pages[name]
         return template.render(values=values)
-
-    path = f"/floor/form/{name.replace(' ', '-')}"
-    app.add_url_rule(path, f"floor_form_{name}", view)
-    return path
 
 
 def read(engine: Engine, reference: str) -> list[Any]:
