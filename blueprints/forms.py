@@ -8,10 +8,11 @@ from typing import Any
 
 from flask import request
 from flask_wtf import FlaskForm
-from govuk_frontend_wtf.wtforms_widgets import GovDateInput, GovTextArea, GovTextInput
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, FieldList, HiddenField, RadioField, StringField, TextAreaField
 from wtforms.validators import Length, StopValidation
+
+from s2s_portal.blueprints import drawing
 
 LONGEST = 10_000  # characters of one answer in free text
 
@@ -53,7 +54,7 @@ def _too_long(label: str, longest: int) -> str:
 class Line(StringField):
     """One line of text, tidied, at most 200 characters."""
 
-    widget = GovTextInput()
+    widget = drawing.TextInput()
 
     def __init__(self, label: str, validators: Any = (), *, longest: int = 200, **kwargs: Any):
         checks = [
@@ -66,7 +67,7 @@ class Line(StringField):
 class Paragraphs(TextAreaField):
     """Free text in paragraphs, tidied, at most 10,000 characters."""
 
-    widget = GovTextArea()
+    widget = drawing.TextArea()
 
     def __init__(self, label: str, validators: Any = (), **kwargs: Any):
         checks = [
@@ -96,7 +97,7 @@ class DayField(Field):
     was typed, so that `Needed` can tell empty from wrong.
     """
 
-    widget = GovDateInput()
+    widget = drawing.DateInput()
     raw_text = ""
 
     def process_formdata(self, valuelist: list[str]) -> None:

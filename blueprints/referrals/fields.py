@@ -7,13 +7,6 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any
 
-from govuk_frontend_wtf.wtforms_widgets import (
-    GovCheckboxesInput,
-    GovCheckboxInput,
-    GovRadioInput,
-    GovSelect,
-    GovTextInput,
-)
 from markupsafe import Markup
 from wtforms import (
     BooleanField,
@@ -27,9 +20,8 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import StopValidation
 
 from s2s_portal import clock
+from s2s_portal.blueprints import drawing
 from s2s_portal.blueprints.forms import DayField, S2SForm, Seen
-
-LEGEND = "govuk-fieldset__legend--s"
 
 
 class SectionForm(S2SForm):
@@ -101,7 +93,7 @@ class _Legend:
 
     def map_gov_params(self, field: Any, **kwargs: Any) -> dict[str, Any]:
         params: dict[str, Any] = super().map_gov_params(field, **kwargs)  # type: ignore[misc]
-        params["fieldset"] = {"legend": {"text": field.label.text, "classes": LEGEND}}
+        params["fieldset"] = {"legend": {"text": field.label.text, "classes": drawing.LEGEND}}
         if not field.description:
             params.pop("hint", None)
         for item in params["items"]:
@@ -111,15 +103,15 @@ class _Legend:
         return params
 
 
-class _Radios(_Legend, GovRadioInput):
+class _Radios(_Legend, drawing.Radios):
     pass
 
 
-class _Checkboxes(_Legend, GovCheckboxesInput):
+class _Checkboxes(_Legend, drawing.Checkboxes):
     pass
 
 
-class _Tick(GovCheckboxInput):
+class _Tick(drawing.Tick):
     def map_gov_params(self, field: Any, **kwargs: Any) -> dict[str, Any]:
         params: dict[str, Any] = super().map_gov_params(field, **kwargs)
         if not field.description:
@@ -158,7 +150,7 @@ class OneOf(RadioField):
 class OneOfList(SelectField):
     """One choice from a list that drops down; the first line of it chooses nothing."""
 
-    widget = GovSelect()
+    widget = drawing.Select()
 
     def __init__(self, label: str, *, message: str, choices: Any = (), **kwargs: Any) -> None:
         self.message = message
@@ -217,7 +209,7 @@ class Ticked:
 class WholeNumber(IntegerField):
     """A whole number between `least` and `most`; what was typed comes back."""
 
-    widget = GovTextInput()
+    widget = drawing.TextInput()
 
     def __init__(self, label: str, *, least: int, most: int, message: str, **kwargs: Any) -> None:
         self.least, self.most, self.message = least, most, message

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from govuk_frontend_wtf.wtforms_widgets import GovSelect
 from wtforms import Field, HiddenField, SelectField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import StopValidation
 
+from s2s_portal.blueprints import drawing
 from s2s_portal.blueprints.forms import DayField, Line, Needed, Paragraphs, S2SForm, Seen
 from s2s_portal.blueprints.referrals.fields import (
     AnyOf,
@@ -139,7 +139,7 @@ def where_now(number: int) -> SelectField:
         f"Outcome {number} now, from 0 to 10",
         choices=[SelectChoice("", "Choose a number"), *choices(scale)],
         validate_choice=False,
-        widget=GovSelect(),
+        widget=drawing.Select(),
     )
 
 

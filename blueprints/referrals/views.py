@@ -178,15 +178,16 @@ def _section_page(
     stale = form.out_of_order and drafting.is_in_hand(referral)
     if stale:
         form.seen.data = drafting.seen_mark(referral, section)
-    charge = sections.charge(referral)
+    declaration = ""
+    if section == "declaration":
+        declaration = drafting.declaration_words(sections.charge(referral))
     return page(
         page_of(referral, section).template,
         form=form,
         referral=referral,
         section=section,
         title=sections.title(referral, section),
-        charge=charge,
-        declaration=drafting.declaration_words(charge),
+        declaration=declaration,
         saved_by_another=reading.part_lines(referral, section) if stale else [],
         copy=copy,
         in_hand=drafting.is_in_hand(referral),
