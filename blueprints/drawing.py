@@ -183,7 +183,8 @@ class _Choices(Drawn):
         checked = " checked" if chosen else ""
         drawn = (
             f'<div class="{block}__item"><input class="{block}__input" id="{id_}"'
-            f' name="{field.name}" type="{self.kind}" value="{escape(value)}"{checked}{opens}{more}>'
+            f' name="{field.name}" type="{self.kind}" value="{escape(value)}"'
+            f"{checked}{opens}{more}>"
             f'<label class="govuk-label {block}__label" for="{id_}">{escape(label)}</label></div>'
         )
         if not below:

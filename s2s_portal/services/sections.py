@@ -32,11 +32,19 @@ class Charge:
 
 
 def charge(referral: Referral) -> Charge:
-    """The fee and its reason: as frozen when the referral was first sent, else as of today."""
+    """The fee and its reason: as frozen when the referral was first sent, else as of today.
+
+    A page asks this several times: it is looked up once for a day, as terms only ever change by
+    rows for other days.
+    """
     if referral.fee_pence is not None:
         return Charge(referral.fee_pence, referral.fee_verdict)
-    verdict = terms.verdict(referral.establishment, clock.today())
-    return Charge(verdict.amount_pence, verdict.words)
+    today, known = clock.today(), vars(referral).setdefault("charge_by_day", {})
+    if today not in known:
+        verdict = terms.verdict(referral.establishment, today)
+        known[today] = Charge(verdict.amount_pence, verdict.words)
+    found: Charge = known[today]
+    return found
 
 
 def title(referral: Referral, section: str) -> str:
