@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from govuk_frontend_wtf.wtforms_widgets import (
+from markupsafe import Markup, escape
+
+from s2s_portal.blueprints.widgets import (
     GovCheckboxesInput,
     GovCheckboxInput,
     GovDateInput,
@@ -19,7 +21,6 @@ from govuk_frontend_wtf.wtforms_widgets import (
     GovTextArea,
     GovTextInput,
 )
-from markupsafe import Markup, escape
 
 LEGEND = "govuk-fieldset__legend--s"
 ROWS = "5"  # of a box for paragraphs, as GOV.UK Frontend has it

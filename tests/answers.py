@@ -141,8 +141,8 @@ def choose(client: Client, reference: str, kind: str) -> Page:
     """Choose what the referral is for, agreeing to whatever that deletes."""
     drawn = client.get("referrals.kind", reference=reference)
     form = {"kind": kind, "seen": drawn.value("seen"), "csrf_token": client.token}
-    page = client.fetch(
-        "POST", client.url("referrals.kind", reference=reference), status=None, data=form
+    page = Page(
+        client.open(client.url("referrals.kind", reference=reference), method="POST", data=form)
     )
     if page.status != 200:
         return page

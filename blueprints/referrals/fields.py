@@ -77,7 +77,7 @@ class SectionForm(S2SForm):
         return {
             name: _empty(field) if name in unasked else field.data
             for name, field in self._fields.items()
-            if name not in {"seen", "csrf_token"}
+            if name not in {"seen", self.meta.csrf_field_name}
         }
 
 

@@ -3,6 +3,7 @@
 from s2s_portal.models import (
     audit,
     establishment,
+    invitation,
     ledger,
     practitioner,
     referral,
@@ -14,6 +15,7 @@ from s2s_portal.models import (
 __all__ = [
     "audit",
     "establishment",
+    "invitation",
     "ledger",
     "practitioner",
     "referral",
