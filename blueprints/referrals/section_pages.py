@@ -126,8 +126,7 @@ def _declaration(referral: Referral, typed: Typed) -> SectionForm:
 
 def _pages(**listed: tuple[Build, Callable[..., None], str]) -> dict[str, SectionPage]:
     return {
-        key: SectionPage(build, save, f"s2s/referrals/sections/{template}.html")
-        for key, (build, save, template) in listed.items()
+        key: SectionPage(build, save, template) for key, (build, save, template) in listed.items()
     }
 
 

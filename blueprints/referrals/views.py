@@ -182,7 +182,7 @@ def _section_page(
     if section == "declaration":
         declaration = drafting.declaration_words(sections.charge(referral))
     return page(
-        page_of(referral, section).template,
+        f"s2s/referrals/sections/{page_of(referral, section).template}.html",
         form=form,
         referral=referral,
         section=section,
