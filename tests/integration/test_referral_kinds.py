@@ -12,12 +12,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock
-from s2s_portal.database import UnitOfWork
-from s2s_portal.errors import ConsentMissing, Refused
+from s2s_portal.database import UnitOfWork, unit_of_work
+from s2s_portal.errors import ConsentMissing, Refused, Stale
 from s2s_portal.identity import SYSTEM
 from s2s_portal.models.referral import Agreement, Kind, Referral, StrategyTried, Subject
 from s2s_portal.services import (
     candidates,
+    drafting,
     form_versions,
     reading,
     referrals,
@@ -150,6 +151,19 @@ def test_a_change_of_kind_leaves_a_referral_that_can_be_completed(
     for section in submission.missing(after):
         answers.save(senco, reference, section, answers.KINDS[new][section])
     assert submission.missing(whole(session, reference)) == []
+
+
+def test_the_service_drops_nothing_that_was_not_said(senco: Client, session: Session) -> None:
+    """Also when it is answered between the page's own look and the lock."""
+    reference = answers.complete(senco, "group")
+    session.commit()
+    senco_herself = world.ACTORS["senco"]
+    for told in ((), ("subject", "consent")):
+        with pytest.raises(Stale), unit_of_work() as work:
+            held = drafting.in_hand(reference, by=senco_herself)
+            subjects.choose_kind(work, held, kind=Kind.TRAINING, told=told, by=senco_herself)
+    assert whole(session, reference).kind is Kind.GROUP
+    assert {"needs", "tried", "consent"} <= whole(session, reference).answered.keys()
 
 
 # Agreement ---------------------------------------------------------------------------------------
