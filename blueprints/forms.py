@@ -8,10 +8,11 @@ from typing import Any
 
 from flask import current_app, request
 from flask_wtf import FlaskForm
+from werkzeug.datastructures import MultiDict
 from wtforms import Field, FieldList, HiddenField, RadioField, StringField, TextAreaField
 from wtforms.validators import Length, StopValidation
 
-from s2s_portal.blueprints.widgets import GovDateInput, GovTextArea, GovTextInput
+from s2s_portal.blueprints import drawing
 
 LONGEST = 10_000  # characters of one answer in free text
 
@@ -34,7 +35,9 @@ class S2SForm(FlaskForm):
             return current_app.config.get("WTF_CSRF_ENABLED", True) or not current_app.testing
 
         def wrap_formdata(self, form: Any, formdata: Any) -> Any:
-            """The posted fields and no others."""
+            """The posted fields and no others, unless a view hands over what was kept of some."""
+            if isinstance(formdata, MultiDict):
+                return formdata
             return request.form if request.method == "POST" else None
 
 
@@ -56,7 +59,7 @@ def _too_long(label: str, longest: int) -> str:
 class Line(StringField):
     """One line of text, tidied, at most 200 characters."""
 
-    widget = GovTextInput()
+    widget = drawing.TextInput()
 
     def __init__(self, label: str, validators: Any = (), *, longest: int = 200, **kwargs: Any):
         checks = [
@@ -69,7 +72,7 @@ class Line(StringField):
 class Paragraphs(TextAreaField):
     """Free text in paragraphs, tidied, at most 10,000 characters."""
 
-    widget = GovTextArea()
+    widget = drawing.TextArea()
 
     def __init__(self, label: str, validators: Any = (), **kwargs: Any):
         checks = [
@@ -99,7 +102,7 @@ class DayField(Field):
     was typed, so that `Needed` can tell empty from wrong.
     """
 
-    widget = GovDateInput()
+    widget = drawing.DateInput()
     raw_text = ""
 
     def process_formdata(self, valuelist: list[str]) -> None:

@@ -29,7 +29,7 @@ INSTALLED = NODE_MODULES / ".installed"
 # Sass states the oldest Node it runs on; Debian's can be older.
 OLDEST_NODE = (20, 19)
 
-SCRIPTS = ("s2s.js", "timeout.js")
+SCRIPTS = ("s2s.js", "keep.js", "radios.js", "timeout.js")
 
 # What the style sheet may not hold: GOV.UK's own typeface and crest, or any address at all.
 FOREIGN = ("GDS Transport", "govuk-crest", "url(")

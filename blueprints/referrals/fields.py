@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
+from markupsafe import Markup
 from wtforms import (
     BooleanField,
     Field,
@@ -18,22 +20,52 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import StopValidation
 
 from s2s_portal import clock
-from s2s_portal.blueprints.forms import S2SForm, Seen
-from s2s_portal.blueprints.widgets import (
-    GovCheckboxesInput,
-    GovCheckboxInput,
-    GovRadioInput,
-    GovSelect,
-    GovTextInput,
-)
-
-LEGEND = "govuk-fieldset__legend--s"
+from s2s_portal.blueprints import drawing
+from s2s_portal.blueprints.forms import DayField, S2SForm, Seen
 
 
 class SectionForm(S2SForm):
-    """A form for one section: its answers, and the state of the section it was drawn from."""
+    """A form for one section: its answers, and the state of the section it was drawn from.
+
+    A field that another one `reveals` is drawn below the choice it belongs to, asked only when that
+    is chosen, and empty when it is not. Without JavaScript all of them show.
+    """
 
     seen = Seen()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.below: set[str] = set()
+        for field in self:
+            for value, names in getattr(field, "reveals", {}).items():
+                field.revealed[value] = [self[name] for name in names]
+                self.below.update(names)
+
+    def shown(self) -> list[Field]:
+        """The fields to draw: neither hidden nor below a choice of another."""
+        return [
+            field
+            for field in self
+            if field.short_name not in self.below
+            and getattr(field.widget, "input_type", "") != "hidden"
+        ]
+
+    def unasked(self) -> set[str]:
+        """The names of the fields below choices that are not chosen."""
+        return {
+            name
+            for field in self
+            for value, names in getattr(field, "reveals", {}).items()
+            for name in names
+            if value not in (field.data if isinstance(field.data, list) else [field.data])
+        }
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """As the fields say, but for those that are not asked."""
+        super().validate(extra_validators)
+        for name in self.unasked():
+            self[name].errors = []
+        return not self.errors
 
     def adjust(self) -> bool:
         """Do what a button other than "Save" asks, if one was pressed; whether it was."""
@@ -41,11 +73,19 @@ class SectionForm(S2SForm):
 
     def given(self) -> dict[str, Any]:
         """The answers, by the names that the `save_` function of the section takes."""
+        unasked = self.unasked()
         return {
-            name: field.data
+            name: _empty(field) if name in unasked else field.data
             for name, field in self._fields.items()
             if name not in {"seen", self.meta.csrf_field_name}
         }
+
+
+def _empty(field: Field) -> Any:
+    """What a field that was not asked holds."""
+    if isinstance(field, DayField):
+        return None
+    return [] if isinstance(field, AnyOf) else ""
 
 
 class _Legend:
@@ -53,21 +93,25 @@ class _Legend:
 
     def map_gov_params(self, field: Any, **kwargs: Any) -> dict[str, Any]:
         params: dict[str, Any] = super().map_gov_params(field, **kwargs)  # type: ignore[misc]
-        params["fieldset"] = {"legend": {"text": field.label.text, "classes": LEGEND}}
+        params["fieldset"] = {"legend": {"text": field.label.text, "classes": drawing.LEGEND}}
         if not field.description:
             params.pop("hint", None)
+        for item in params["items"]:
+            below = field.revealed.get(item["value"])
+            if below:
+                item["conditional"] = {"html": Markup("").join(inner() for inner in below)}
         return params
 
 
-class _Radios(_Legend, GovRadioInput):
+class _Radios(_Legend, drawing.Radios):
     pass
 
 
-class _Checkboxes(_Legend, GovCheckboxesInput):
+class _Checkboxes(_Legend, drawing.Checkboxes):
     pass
 
 
-class _Tick(GovCheckboxInput):
+class _Tick(drawing.Tick):
     def map_gov_params(self, field: Any, **kwargs: Any) -> dict[str, Any]:
         params: dict[str, Any] = super().map_gov_params(field, **kwargs)
         if not field.description:
@@ -76,12 +120,24 @@ class _Tick(GovCheckboxInput):
 
 
 class OneOf(RadioField):
-    """One choice of several; `message` is said when none, or none of these, is chosen."""
+    """One choice of several; `message` is said when none, or none of these, is chosen.
+
+    `reveals` maps a choice to the names of the fields that are asked when it is chosen.
+    """
 
     widget = _Radios()
 
-    def __init__(self, label: str, *, message: str, choices: Any = (), **kwargs: Any) -> None:
-        self.message = message
+    def __init__(
+        self,
+        label: str,
+        *,
+        message: str,
+        choices: Any = (),
+        reveals: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+        **kwargs: Any,
+    ) -> None:
+        self.message, self.reveals = message, reveals
+        self.revealed: dict[str, list[Field]] = {}
         super().__init__(label, choices=choices, validate_choice=False, **kwargs)
 
     def pre_validate(self, form: Any) -> None:
@@ -94,7 +150,7 @@ class OneOf(RadioField):
 class OneOfList(SelectField):
     """One choice from a list that drops down; the first line of it chooses nothing."""
 
-    widget = GovSelect()
+    widget = drawing.Select()
 
     def __init__(self, label: str, *, message: str, choices: Any = (), **kwargs: Any) -> None:
         self.message = message
@@ -108,12 +164,21 @@ class OneOfList(SelectField):
 
 
 class AnyOf(SelectMultipleField):
-    """Any number of choices; `message` is said when one was not offered."""
+    """Any number of choices; `message` is said when one was not offered; `reveals` as in OneOf."""
 
     widget = _Checkboxes()
 
-    def __init__(self, label: str, *, message: str, choices: Any = (), **kwargs: Any) -> None:
-        self.message = message
+    def __init__(
+        self,
+        label: str,
+        *,
+        message: str,
+        choices: Any = (),
+        reveals: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+        **kwargs: Any,
+    ) -> None:
+        self.message, self.reveals = message, reveals
+        self.revealed: dict[str, list[Field]] = {}
         super().__init__(label, choices=choices, validate_choice=False, **kwargs)
 
     def pre_validate(self, form: Any) -> None:
@@ -144,7 +209,7 @@ class Ticked:
 class WholeNumber(IntegerField):
     """A whole number between `least` and `most`; what was typed comes back."""
 
-    widget = GovTextInput()
+    widget = drawing.TextInput()
 
     def __init__(self, label: str, *, least: int, most: int, message: str, **kwargs: Any) -> None:
         self.least, self.most, self.message = least, most, message

@@ -1,31 +1,31 @@
-"""The forms of the school's journey: one for each section, starting, and sending."""
+"""The forms of the school's journey that ask the same of every referral; starting, and sending."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
-from wtforms import Field, HiddenField
+from wtforms import Field, HiddenField, SelectField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import StopValidation
 
-from s2s_portal import clock, upn
+from s2s_portal.blueprints import drawing
 from s2s_portal.blueprints.forms import DayField, Line, Needed, Paragraphs, S2SForm, Seen
 from s2s_portal.blueprints.referrals.fields import (
     AnyOf,
     NotFuture,
     OneOf,
-    OneOfList,
     SectionForm,
     Tick,
     Ticked,
-    WholeNumber,
     choices,
 )
 from s2s_portal.models.referral import Kind
 from s2s_portal.services import labels
 from s2s_portal.services.draft_rules import MOST_OUTCOMES, MOST_SECONDARY
 
-OLDEST = 26  # an EHC plan can last until a young person is 25
+BASELINES = [str(value) for value in range(11)]
 EMAIL = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\".]+")
 
 
@@ -80,100 +80,22 @@ class SchoolForm(SectionForm):
     )
 
 
-class KindForm(S2SForm):
-    """Whom the referral is about: asked before anything about them."""
+class KindForm(SectionForm):
+    """What the referral is for: asked before anything else, as the rest depends on it.
+
+    `told` are the sections that the person has been told a change drops, between commas.
+    """
 
     kind = OneOf(
-        "Is this referral about one pupil or a group?",
-        message="Choose whether the referral is about one pupil or a group",
-        choices=choices({Kind.PUPIL: "One named pupil", Kind.GROUP: "A group or class of pupils"}),
+        "What do you need help with?",
+        message="Choose what you need help with",
+        choices=choices(labels.KINDS),
     )
+    told = HiddenField()
 
-
-def upn_or_empty(_form: Any, field: Field) -> None:
-    """Refuse a UPN that is none; one need not be given."""
-    wrong = upn.problem(field.data) if field.data else None
-    if wrong:
-        raise StopValidation(wrong)
-
-
-def birth_of_a_pupil(_form: Any, field: Field) -> None:
-    """Refuse a birth that nobody at school can have."""
-    if field.data and field.data.year < clock.today().year - OLDEST:
-        raise StopValidation(f"Date of birth must be less than {OLDEST} years ago")
-
-
-def provision() -> OneOf:
-    """What SEN provision there is, by the school census."""
-    return OneOf(
-        "SEN provision",
-        message="Choose the SEN provision",
-        choices=choices(labels.PROVISIONS),
-        description="As in your school census.",
-    )
-
-
-class PupilForm(SectionForm):
-    """One named pupil."""
-
-    kind = HiddenField(default=Kind.PUPIL.value)
-    surname = Line("Legal surname", [Needed("Enter the pupil's legal surname")])
-    forenames = Line("Forenames", [Needed("Enter the pupil's forenames")])
-    known_as = Line("Known as (optional)")
-    date_of_birth = DayField(
-        "Date of birth",
-        [
-            Needed("Enter the pupil's date of birth"),
-            NotFuture("Date of birth must be in the past"),
-            birth_of_a_pupil,
-        ],
-        description="For example, 27 3 2010",
-    )
-    sex = OneOf("Sex", message="Choose the pupil's sex", choices=choices(labels.SEXES))
-    upn = Line(
-        "Unique pupil number, UPN (optional)",
-        [upn_or_empty],
-        longest=40,
-        description="13 characters. It is checked, and never put in an email or an address.",
-    )
-    year_group = OneOfList(
-        "Year group they are taught in",
-        message="Choose the year group",
-        choices=choices(labels.YEAR_GROUPS),
-    )
-    out_of_year = Tick("They are taught out of the year group for their age")
-    sen_provision = provision()
-
-    def given(self) -> dict[str, Any]:
-        """The answers; the kind is the form's own."""
-        return {**super().given(), "kind": Kind.PUPIL, "upn": upn.tidy(self.upn.data or "")}
-
-
-class GroupForm(SectionForm):
-    """A group of pupils: no child is named."""
-
-    kind = HiddenField(default=Kind.GROUP.value)
-    group_name = Line(
-        "What you call the group",
-        [Needed("Enter what you call the group")],
-        description="For example, Year 2 phonics group. Do not name any child.",
-    )
-    group_size = WholeNumber(
-        "How many pupils",
-        least=2,
-        most=2000,
-        message="Enter how many pupils there are, as a number from 2 to 2000",
-    )
-    group_years = Line(
-        "Their year groups",
-        [Needed("Enter their year groups")],
-        description="For example, Years 1 and 2",
-    )
-    sen_provision = provision()
-
-    def given(self) -> dict[str, Any]:
-        """The answers; the kind is the form's own."""
-        return {**super().given(), "kind": Kind.GROUP}
+    def offer(self, kinds: Iterable[Kind]) -> None:
+        """Offer the kinds that the referral's form knows."""
+        self.kind.choices = choices({kind: labels.KINDS[kind] for kind in kinds})
 
 
 class NeedsForm(SectionForm):
@@ -190,18 +112,63 @@ class NeedsForm(SectionForm):
         self.primary.choices = self.secondary.choices = choices(needs)
 
 
-class OutcomesForm(SectionForm):
-    """One to four outcomes."""
+class CriteriaForm(SectionForm):
+    """Why the school's own means are not enough."""
 
-    outcome_1 = Paragraphs("Outcome 1", [Needed("Enter at least one outcome you want")])
-    outcome_2 = Paragraphs("Outcome 2 (optional)")
-    outcome_3 = Paragraphs("Outcome 3 (optional)")
-    outcome_4 = Paragraphs("Outcome 4 (optional)")
+    criteria = AnyOf(
+        "Which of these are true?",
+        validators=[Needed("Choose at least one")],
+        message="Choose from the list",
+        choices=choices(labels.CRITERIA),
+        description="Choose all that are true. At least one must be.",
+    )
+
+
+def wanted(number: int) -> Paragraphs:
+    """One outcome; only the first must be given."""
+    if number == 1:
+        return Paragraphs("Outcome 1", [Needed("Enter at least one outcome you want")])
+    return Paragraphs(f"Outcome {number} (optional)")
+
+
+def where_now(number: int) -> SelectField:
+    """Where things are with an outcome at referral."""
+    scale = {str(value): str(value) for value in range(11)}
+    scale |= {"0": "0, not at all", "10": "10, all the time"}
+    return SelectField(
+        f"Outcome {number} now, from 0 to 10",
+        choices=[SelectChoice("", "Choose a number"), *choices(scale)],
+        validate_choice=False,
+        widget=drawing.Select(),
+    )
+
+
+class OutcomesForm(SectionForm):
+    """One to four outcomes, each with where things are now."""
+
+    outcome_1, baseline_1 = wanted(1), where_now(1)
+    outcome_2, baseline_2 = wanted(2), where_now(2)
+    outcome_3, baseline_3 = wanted(3), where_now(3)
+    outcome_4, baseline_4 = wanted(4), where_now(4)
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """As the fields say; an outcome needs its number, and no number stands alone."""
+        super().validate(extra_validators)
+        for number in range(1, MOST_OUTCOMES + 1):
+            text, now = self[f"outcome_{number}"], self[f"baseline_{number}"]
+            if text.data and now.data not in BASELINES:
+                now.errors = [f"Choose a number from 0 to 10 for outcome {number}"]
+            elif now.data and not text.data and not text.errors:
+                text.errors = [f"Enter outcome {number}, or choose no number for it"]
+        return not self.errors
 
     def given(self) -> dict[str, Any]:
         """The outcomes that are not empty, in order."""
-        texts = [self[f"outcome_{number}"].data for number in range(1, MOST_OUTCOMES + 1)]
-        return {"outcomes": [text for text in texts if text]}
+        rows = [
+            (self[f"outcome_{number}"].data, self[f"baseline_{number}"].data)
+            for number in range(1, MOST_OUTCOMES + 1)
+        ]
+        return {"outcomes": [(text, int(now)) for text, now in rows if text]}
 
 
 class SupportForm(SectionForm):
@@ -219,69 +186,6 @@ class SupportForm(SectionForm):
         "Why you are making this referral",
         [Needed("Enter why you are making this referral")],
         description="What is happening now, and what you want to change.",
-    )
-
-
-class PupilConsentForm(SectionForm):
-    """A parent's or carer's agreement about a named pupil; the rest only when they agreed."""
-
-    agreed = OneOf(
-        "Has a parent or carer agreed?",
-        message="Choose whether a parent or carer has agreed",
-        choices=choices(
-            {"yes": "Yes, and they have been given the privacy notice", "no": "No, not yet"}
-        ),
-    )
-    given_by = Line("Who agreed")
-    relationship_to_pupil = Line(
-        "Their relationship to the pupil", description="For example, mother or foster carer"
-    )
-    how = OneOf(
-        "How they agreed",
-        message="Choose how they agreed",
-        choices=choices(labels.HOW_AGREED),
-    )
-    obtained_by = Line(
-        "Who obtained the agreement", description="The member of staff who spoke with them."
-    )
-    obtained_on = DayField(
-        "Date they agreed",
-        [NotFuture("The date they agreed must be today or in the past")],
-        description="For example, 27 3 2019",
-    )
-    needed = {
-        "given_by": "Enter who agreed",
-        "relationship_to_pupil": "Enter their relationship to the pupil",
-        "obtained_by": "Enter who obtained the agreement",
-        "obtained_on": "Enter the date they agreed",
-    }
-
-    def validate(self, extra_validators: Any = None) -> bool:
-        """As the fields say; with "not yet", nothing else is asked."""
-        asked = {name: [Needed(message)] for name, message in self.needed.items()}
-        agreed = self.agreed.data != "no"
-        good: bool = super().validate({**(extra_validators or {}), **(asked if agreed else {})})
-        if agreed or self.agreed.errors:
-            return good
-        for name in (*self.needed, "how"):
-            self[name].errors = []
-        return not self.errors
-
-    def given(self) -> dict[str, Any]:
-        """The answers; empty ones with "not yet"."""
-        answers = super().given()
-        if self.agreed.data == "yes":
-            return {**answers, "agreed": True}
-        return {**dict.fromkeys(answers, ""), "agreed": False, "obtained_on": None}
-
-
-class GroupConsentForm(SectionForm):
-    """How the parents and carers of a group were told."""
-
-    group_told = Paragraphs(
-        "How you told their parents and carers",
-        [Needed("Enter how you told parents and carers")],
-        description="For example, a letter home on 1 May with the privacy notice.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a school has tried: rows that can be added and removed with plain buttons."""
+"""Rows that can be added and removed with plain buttons: cycles, services, what was tried."""
 
 from __future__ import annotations
 
@@ -8,14 +8,171 @@ from flask import request
 from wtforms import Form, FormField
 
 from s2s_portal.blueprints.forms import DayField, Line, Needed, Paragraphs, Rows
-from s2s_portal.blueprints.referrals.fields import NotFuture, SectionForm
-from s2s_portal.services.draft_rules import MOST_STRATEGIES, Strategy
+from s2s_portal.blueprints.referrals.fields import (
+    NotFuture,
+    OneOfList,
+    SectionForm,
+    Tick,
+    choices,
+)
+from s2s_portal.services import labels
+from s2s_portal.services.draft_rules import (
+    ENOUGH_CYCLES,
+    MOST_SERVICES,
+    MOST_STRATEGIES,
+    Cycle,
+    Involved,
+    Strategy,
+)
 
-ASKED_FOR = 2  # rows to begin with: two rounds of assess, plan, do, review; one is enough
+EXAMPLE = "For example, 27 3 2019"
 
 
 class RowForm(Form):
-    """One thing the school has tried. A row left empty is no row."""
+    """One row. A row left empty is no row; a box that is only ticked leaves it empty."""
+
+    def blank(self) -> bool:
+        """Whether nothing at all has been typed."""
+        return not any(
+            getattr(field, "raw_text", "") or (field.data and not isinstance(field, Tick))
+            for field in self
+        )
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """As the fields say; a blank row passes."""
+        if self.blank():
+            for field in self:
+                field.errors = []
+            return True
+        return bool(super().validate(extra_validators))
+
+    def dates_in_order(self, message: str) -> bool:
+        """Whether it does not end before it starts; else the end says so."""
+        started, ended = self["started_on"].data, self["ended_on"].data
+        if started and ended and ended < started:
+            self["ended_on"].errors = [message]
+            return False
+        return True
+
+
+class RowsForm(SectionForm):
+    """A form with rows."""
+
+    def adjust(self) -> bool:
+        """Add an empty row, or take one away, when the button for that was pressed."""
+        rows = self["rows"]
+        if "add" in request.form:
+            if len(rows) < rows.max_entries:
+                rows.append_entry()
+            return True
+        number = request.form.get("remove")
+        if number is None:
+            return False
+        if number in [str(index) for index in range(len(rows))]:
+            rows.pop_entry(int(number))
+        return True
+
+    def filled(self) -> list[Any]:
+        """The forms of the rows that are not blank."""
+        return [row.form for row in self["rows"] if not row.form.blank()]
+
+
+class CycleForm(RowForm):
+    """One cycle of assess, plan, do, review."""
+
+    assessed = Paragraphs(
+        "Assess: what you found",
+        [Needed("Enter what you found")],
+        description="What was difficult, and how you know.",
+    )
+    what = Paragraphs("Plan: what you planned", [Needed("Enter what you planned")])
+    delivered = Line(
+        "Do: who did it, and how often",
+        [Needed("Enter who did it and how often")],
+        description="For example, teaching assistant, 20 minutes each morning. Name no child.",
+    )
+    started_on = DayField(
+        "When it started",
+        [
+            Needed("Enter when it started"),
+            NotFuture("The date it started must be today or in the past"),
+        ],
+        description=EXAMPLE,
+    )
+    ended_on = DayField(
+        "When it was reviewed",
+        [
+            Needed("Enter when it was reviewed"),
+            NotFuture("The date it was reviewed must be today or in the past"),
+        ],
+        description=EXAMPLE,
+    )
+    result = Paragraphs("Review: what came of it", [Needed("Enter what came of it")])
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """As the fields say, and reviewed after it started."""
+        good = super().validate(extra_validators)
+        return self.dates_in_order("The review must be after it started") and good
+
+    def cycle(self) -> Cycle:
+        """The row as the service takes it."""
+        return Cycle(**{field.short_name: field.data for field in self})
+
+
+class CyclesForm(RowsForm):
+    """Two cycles or more; fewer with a reason."""
+
+    rows = Rows(FormField(CycleForm), min_entries=ENOUGH_CYCLES, max_entries=MOST_STRATEGIES)
+    fewer_cycles = Paragraphs(
+        f"If there are fewer than {ENOUGH_CYCLES} cycles, why?",
+        description="The SEND officer reads this. For example, the pupil joined the school this"
+        " half term.",
+    )
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """As the rows say, and enough of them, or a reason."""
+        good = super().validate(extra_validators)
+        if len(self.filled()) >= ENOUGH_CYCLES or self.fewer_cycles.data:
+            return good
+        message = f"Enter {ENOUGH_CYCLES} cycles, or say why there are fewer"
+        self.fewer_cycles.errors = [message]
+        return False
+
+    def given(self) -> dict[str, Any]:
+        """The rows that are not blank, and the reason."""
+        rows = [row.cycle() for row in self.filled()]
+        return {"rows": rows, "fewer_cycles": self.fewer_cycles.data}
+
+
+class ServiceForm(RowForm):
+    """One service that is or was involved."""
+
+    code = OneOfList("Service", message="Choose the service", choices=choices(labels.SERVICES))
+    name = Line("Name of the person (optional)")
+    since = DayField(
+        "When they began (optional)",
+        [NotFuture("The date they began must be today or in the past")],
+        description=EXAMPLE,
+    )
+    current = Tick("They are involved now")
+
+    def involved(self) -> Involved:
+        """The row as the service takes it."""
+        return Involved(self.code.data, self.name.data, self.since.data, self.current.data)
+
+
+class ServicesForm(RowsForm):
+    """Services already involved, none or more."""
+
+    rows = Rows(FormField(ServiceForm), min_entries=1, max_entries=MOST_SERVICES)
+
+    def given(self) -> dict[str, Any]:
+        """The rows that are not blank."""
+        return {"rows": [row.involved() for row in self.filled()]}
+
+
+class StrategyForm(RowForm):
+    """The first form's row: one thing the school has tried."""
 
     what = Line("What you tried", [Needed("Enter what you tried")])
     started_on = DayField(
@@ -24,7 +181,7 @@ class RowForm(Form):
             Needed("Enter when it started"),
             NotFuture("The date it started must be today or in the past"),
         ],
-        description="For example, 27 3 2019",
+        description=EXAMPLE,
     )
     ended_on = DayField(
         "When it ended (optional)",
@@ -33,21 +190,11 @@ class RowForm(Form):
     )
     result = Paragraphs("What came of it", [Needed("Enter what came of it")])
 
-    def blank(self) -> bool:
-        """Whether nothing at all has been typed."""
-        days = (self.started_on, self.ended_on)
-        return not (self.what.data or self.result.data or any(day.raw_text for day in days))
-
     def validate(self, extra_validators: Any = None) -> bool:
-        """As the fields say; a blank row passes."""
-        if self.blank():
-            return True
-        good: bool = super().validate(extra_validators)
-        started, ended = self.started_on.data, self.ended_on.data
-        if started and ended and ended < started:
-            self.ended_on.errors = ["The date it ended must be after the date it started"]
-            return False
-        return good
+        """As the fields say, and in order."""
+        good = super().validate(extra_validators)
+        in_order = self.dates_in_order("The date it ended must be after the date it started")
+        return in_order and good
 
     def strategy(self) -> Strategy:
         """The row as the service takes it."""
@@ -56,34 +203,21 @@ class RowForm(Form):
         return Strategy(self.what.data, started, self.ended_on.data, self.result.data)
 
 
-class TriedForm(SectionForm):
-    """The rows."""
+class FirstTriedForm(RowsForm):
+    """The first form's rows: at least one."""
 
-    rows = Rows(FormField(RowForm), min_entries=ASKED_FOR, max_entries=MOST_STRATEGIES)
-
-    def adjust(self) -> bool:
-        """Add an empty row, or take one away, when the button for that was pressed."""
-        if "add" in request.form:
-            if len(self.rows) < MOST_STRATEGIES:
-                self.rows.append_entry()
-            return True
-        number = request.form.get("remove")
-        if number is None:
-            return False
-        if number in [str(index) for index in range(len(self.rows))]:
-            self.rows.pop_entry(int(number))
-        return True
+    rows = Rows(FormField(StrategyForm), min_entries=2, max_entries=MOST_STRATEGIES)
 
     def validate(self, extra_validators: Any = None) -> bool:
         """As the rows say, and one must be filled in."""
-        good: bool = super().validate(extra_validators)
-        if all(row.form.blank() for row in self.rows):
-            message = "Enter at least one thing you have tried"
-            self.rows[0].form.what.errors = [message]
-            self.rows.errors = [{"what": [message]}]
-            return False
-        return good
+        good = super().validate(extra_validators)
+        if self.filled():
+            return good
+        message = "Enter at least one thing you have tried"
+        self.rows[0].form.what.errors = [message]
+        self.rows.errors = [{"what": [message]}]
+        return False
 
     def given(self) -> dict[str, Any]:
         """The rows that are not blank."""
-        return {"rows": [row.form.strategy() for row in self.rows if not row.form.blank()]}
+        return {"rows": [row.strategy() for row in self.filled()]}

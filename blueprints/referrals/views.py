@@ -1,4 +1,4 @@
-"""The school's journey: start, nine short pages, check, send, and see where it stands."""
+"""The school's journey: start, short pages, check, send, and see where it stands."""
 
 from __future__ import annotations
 
@@ -6,28 +6,36 @@ import secrets
 
 from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
 
 from s2s_portal.access import allow, school
-from s2s_portal.blueprints.pages import page, refuse
+from s2s_portal.blueprints.forms import ButtonForm
+from s2s_portal.blueprints.pages import page, refuse, time_of_day
+from s2s_portal.blueprints.referrals.fields import SectionForm
 from s2s_portal.blueprints.referrals.forms import KindForm, StartForm, SubmitForm
-from s2s_portal.blueprints.referrals.section_pages import PAGES
+from s2s_portal.blueprints.referrals.section_pages import PAGES, page_of
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import OutOfOrder, Refused
 from s2s_portal.identity import current_actor
-from s2s_portal.models.referral import Referral, Status
+from s2s_portal.models.referral import DraftCopy, Kind, Referral, Status
 from s2s_portal.services import (
     attachments,
+    copies,
     drafting,
+    form_versions,
+    labels,
     reading,
     school_list,
     sections,
     standing,
     starting,
+    subjects,
     submission,
 )
 
 bp = Blueprint("referrals", __name__)
-SECTION = f"<any({', '.join(PAGES)}):section>"
+# "kind" has a page of its own, but an address like the others.
+SECTION = f"<any(kind, {', '.join(PAGES)}):section>"
 
 
 @bp.get("/")
@@ -77,58 +85,138 @@ def show(reference: str) -> ResponseReturnValue:
     )
 
 
+@bp.route("/<reference>/kind", methods=["GET", "POST"])
+@allow(school)
+def kind(reference: str) -> ResponseReturnValue:
+    """What the referral is for: first of all, and before a change says what it drops."""
+    referral = drafting.mine(reference, by=current_actor())
+    form = KindForm(data={"kind": referral.kind, "seen": drafting.seen_mark(referral, "kind")})
+    form.offer(form_versions.of(referral).asked)
+    dropped: list[str] = []
+    if form.validate_on_submit():
+        chosen, told = Kind(form.kind.data), (form.told.data or "").split(",")
+        dropped = subjects.would_drop(referral, chosen)
+        if set(dropped) <= set(told):
+            try:
+                with unit_of_work() as work:
+                    held = drafting.in_hand(reference, by=current_actor())
+                    subjects.choose_kind(
+                        *(work, held),
+                        kind=chosen,
+                        told=told,
+                        seen=form.seen.data or "",
+                        by=current_actor(),
+                    )
+                return _onwards(reference, "kind")
+            except Refused as error:
+                refuse(form, error)
+                referral = drafting.mine(reference, by=current_actor())
+                dropped = []
+    elif not drafting.is_in_hand(referral):
+        return redirect(url_for(".show", reference=referral.reference))
+    form.seen.data, form.told.data = drafting.seen_mark(referral, "kind"), ",".join(dropped)
+    return page(
+        "s2s/referrals/kind.html",
+        form=form,
+        referral=referral,
+        dropped=[sections.title(referral, key) for key in dropped],
+        labels=labels,
+    )
+
+
 @bp.route(f"/<reference>/{SECTION}", methods=["GET", "POST"])
 @allow(school)
 def section(reference: str, section: str) -> ResponseReturnValue:
     """One short page of the form."""
     referral = drafting.mine(reference, by=current_actor())
-    form = PAGES[section].build(referral)
-    if form is None:
-        return _kind_first(referral, section)
+    elsewhere = _comes_first(referral, section)
+    if elsewhere is not None:
+        return elsewhere
+    copy = None
+    if request.method == "GET" and drafting.is_in_hand(referral):
+        copy = copies.of(referral, section, by=current_actor())
+    using = copy if copy is not None and "copy" in request.args else None
+    form = page_of(referral, section).build(referral, _typed(using))
     if form.adjust():
         return _section_page(referral, section, form)
     if form.validate_on_submit():
         try:
             with unit_of_work() as work:
                 held = drafting.in_hand(reference, by=current_actor())
-                PAGES[section].save(
+                page_of(referral, section).save(
                     work, held, seen=form.seen.data or "", by=current_actor(), **form.given()
                 )
+                copies.forget(work, held, section, by=current_actor())
             return _onwards(reference, section)
         except Refused as error:
             refuse(form, error)
             referral = drafting.mine(reference, by=current_actor())
     elif not drafting.is_in_hand(referral):
         return redirect(url_for(".show", reference=referral.reference))
-    return _section_page(referral, section, form)
+    return _section_page(referral, section, form, copy=None if using else copy)
 
 
-def _section_page(referral: Referral, section: str, form: object) -> ResponseReturnValue:
-    stale = bool(getattr(form, "out_of_order", False)) and drafting.is_in_hand(referral)
+def _typed(copy: DraftCopy | None) -> MultiDict[str, str] | None:
+    """A copy as a form reads it."""
+    return MultiDict([(name, text) for name, text in copy.fields]) if copy else None
+
+
+def _comes_first(referral: Referral, section: str) -> ResponseReturnValue | None:
+    """Where to go instead of a section that the referral does not ask, or not yet."""
+    reference = referral.reference
+    if section in {"subject", "consent"} and referral.kind is None:
+        return redirect(url_for(".kind", reference=reference))
+    if section not in sections.keys(referral):
+        return redirect(url_for(".show", reference=reference))
+    if request.method == "GET" and sections.cannot_start(referral, section):
+        return redirect(
+            url_for(".section", reference=reference, section=sections.AFTER[section][0])
+        )
+    return None
+
+
+def _section_page(
+    referral: Referral, section: str, form: SectionForm, copy: DraftCopy | None = None
+) -> ResponseReturnValue:
+    stale = form.out_of_order and drafting.is_in_hand(referral)
     if stale:
-        form.seen.data = drafting.seen_mark(referral, section)  # type: ignore[attr-defined]
+        form.seen.data = drafting.seen_mark(referral, section)
+    declaration = ""
+    if section == "declaration":
+        declaration = drafting.declaration_words(sections.charge(referral))
     return page(
-        f"s2s/referrals/sections/{section}.html",
+        f"s2s/referrals/sections/{page_of(referral, section).template}.html",
         form=form,
         referral=referral,
-        title=sections.TITLES[section],
-        charge=sections.charge(referral),
-        declaration=drafting.declaration_words(sections.charge(referral)),
+        section=section,
+        title=sections.title(referral, section),
+        declaration=declaration,
         saved_by_another=reading.part_lines(referral, section) if stale else [],
+        copy=copy,
+        in_hand=drafting.is_in_hand(referral),
+        button=ButtonForm() if copy else None,
     )
 
 
-def _kind_first(referral: Referral, section: str) -> ResponseReturnValue:
-    """Whom it is about comes before anything about them."""
-    here = url_for(".section", reference=referral.reference, section="subject")
-    if section != "subject":
-        return redirect(here)
-    if not drafting.is_in_hand(referral):
-        return redirect(url_for(".show", reference=referral.reference))
-    form = KindForm(data={"kind": referral.kind})
-    if form.validate_on_submit():
-        return redirect(f"{here}?kind={form.kind.data}")
-    return page("s2s/referrals/kind.html", form=form, referral=referral)
+@bp.post(f"/<reference>/{SECTION}/copy")
+@allow(school)
+def keep(reference: str, section: str) -> ResponseReturnValue:
+    """Keep what has been typed into a section, for its writer: a script asks this while they type.
+
+    With `discard`, from a button, throw away what was kept.
+    """
+    form = ButtonForm()
+    if not form.validate_on_submit():
+        raise Refused("The page had expired. What you typed has not been kept.")
+    if "discard" in request.form:
+        with unit_of_work() as work:
+            referral = drafting.mine(reference, by=current_actor())
+            copies.forget(work, referral, section, by=current_actor())
+        return redirect(url_for(".section", reference=reference, section=section))
+    fields = [pair for pair in request.form.items(multi=True) if pair[0] != form.csrf_token.name]
+    with unit_of_work() as work:
+        at = copies.keep(work, reference, section, fields, by=current_actor())
+    return {"kept_at": time_of_day(at)}
 
 
 def _onwards(reference: str, section: str) -> ResponseReturnValue:
@@ -163,7 +251,7 @@ def _check_page(reference: str, form: SubmitForm) -> ResponseReturnValue:
         attached=attachments.shown(referral, refused=True),
         files_offered=attachments.offered(),
         missing=submission.missing(referral),
-        titles=sections.TITLES,
+        sections=sections,
         charge=charge,
         declaration=drafting.declaration_words(charge),
     )

@@ -43,10 +43,12 @@ class Status(StrEnum):
 
 
 class Kind(StrEnum):
-    """Whom the referral is about."""
+    """What the referral is for: what it asks depends on it (`services.form_versions`)."""
 
     PUPIL = "pupil"
     GROUP = "group"
+    WHOLE = "whole"
+    TRAINING = "training"
 
 
 class Support(StrEnum):
@@ -140,6 +142,7 @@ class Referral(Base):
             " AND received_on IS NOT NULL)",
             name="terms_frozen",
         ),
+        CheckConstraint("form_version >= 1", name="form_version"),
     )
 
     id: Mapped[key]
@@ -149,6 +152,8 @@ class Referral(Base):
     status: Mapped[Status] = mapped_column(choice(Status, "status"), default=Status.DRAFT)
     kind: Mapped[Kind | None] = mapped_column(choice(Kind, "kind"))
     version: Mapped[int] = mapped_column(Integer, default=1)
+    # Which questions it was asked: those of the day it was started, for ever.
+    form_version: Mapped[int] = mapped_column(SmallInteger, default=1, server_default="1")
     created_at: Mapped[instant] = mapped_column(default=clock.now)
     created_by_id: Mapped[str] = mapped_column(Text)
     created_by_name: Mapped[str] = mapped_column(Text)
@@ -169,6 +174,9 @@ class Referral(Base):
     visit_notes: Mapped[words]
     safety_notes: Mapped[words]
     purchase_order: Mapped[words]
+    # Why it meets the criteria, and why there are fewer than two cycles of what was tried.
+    criteria: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
+    fewer_cycles: Mapped[words]
 
     submit_token: Mapped[str | None] = mapped_column(Text)
     submitted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -216,9 +224,17 @@ class Referral(Base):
 
 
 class Subject(Base):
-    """The pupil or the group a referral is about: the only place that names a child."""
+    """Whom or what a referral is about: the only place that names a child.
+
+    `services` are those already involved with the pupil, each with `code` (`labels.SERVICES`),
+    `name`, `since` (ISO date or empty) and `current`.
+    """
 
     __tablename__ = "referral_subject"
+    __table_args__ = (
+        CheckConstraint("jsonb_typeof(services) = 'array'", name="services"),
+        CheckConstraint("staff_count BETWEEN 1 AND 2000", name="staff_count"),
+    )
 
     referral_id: Mapped[int] = mapped_column(ForeignKey(Referral.id), primary_key=True)
     surname: Mapped[words]
@@ -233,10 +249,20 @@ class Subject(Base):
     group_size: Mapped[int | None] = mapped_column(SmallInteger)
     group_years: Mapped[words]
     sen_provision: Mapped[words]
+    services: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
+    audience: Mapped[words]
+    staff_count: Mapped[int | None] = mapped_column(SmallInteger)
+    themes: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
+    topic: Mapped[words]
+    preferred_dates: Mapped[words]
 
     @property
     def title(self) -> str:
-        """How the pupil or group is called in a heading for those who may see it."""
+        """How the pupil, group or training is called in a heading for those who may see it."""
+        if self.topic:
+            return f"Training: {self.topic}"
+        if self.audience:
+            return f"Whole school: {self.audience}"
         if self.group_name:
             return self.group_name
         return f"{self.known_as or self.forenames} {self.surname}".strip()
@@ -258,7 +284,11 @@ class Need(Base):
 
 
 class StrategyTried(Base):
-    """One thing the school has already tried: what, from when to when, and what came of it."""
+    """One round of assess, plan, do, review: what was found, planned and done, and its result.
+
+    The first form asked for `what`, the dates and `result` alone; since then `what` is the plan,
+    `assessed` comes before it, `delivered` says who did it how often, and it ends with a review.
+    """
 
     __tablename__ = "strategy_tried"
     __table_args__ = (
@@ -273,6 +303,8 @@ class StrategyTried(Base):
     started_on: Mapped[date]
     ended_on: Mapped[date | None]
     result: Mapped[str] = mapped_column(Text)
+    assessed: Mapped[words]
+    delivered: Mapped[words]
 
 
 class Achieved(StrEnum):
@@ -284,15 +316,22 @@ class Achieved(StrEnum):
 
 
 class OutcomeWanted(Base):
-    """One outcome the school wants, and at the end how far it was reached."""
+    """One outcome the school wants, and at the end how far it was reached.
+
+    `baseline` is where things are at referral, 0 (not at all) to 10 (all the time).
+    """
 
     __tablename__ = "outcome_wanted"
-    __table_args__ = (UniqueConstraint("referral_id", "position"),)
+    __table_args__ = (
+        UniqueConstraint("referral_id", "position"),
+        CheckConstraint("baseline BETWEEN 0 AND 10", name="baseline"),
+    )
 
     id: Mapped[key]
     referral_id: Mapped[int] = mapped_column(ForeignKey(Referral.id))
     position: Mapped[int] = mapped_column(SmallInteger)
     text: Mapped[str] = mapped_column(Text)
+    baseline: Mapped[int | None] = mapped_column(SmallInteger)
     achieved: Mapped[Achieved | None] = mapped_column(choice(Achieved, "achieved"))
     comment: Mapped[words]
     recorded_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -314,6 +353,30 @@ class Agreement(Base):
     obtained_on: Mapped[date | None]
     privacy_notice: Mapped[words]
     group_told: Mapped[words]
+    parental_responsibility: Mapped[bool | None] = mapped_column(Boolean)
+    scope: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
+    shared_with: Mapped[words]
+    evidence: Mapped[words]
+    pupil_agreed: Mapped[bool | None] = mapped_column(Boolean)
+    pupil_agreed_on: Mapped[date | None]
+
+
+class DraftCopy(Base):
+    """What somebody has typed into a section and not saved yet: theirs alone to read.
+
+    `fields` are the form's names and values in order. Gone when the section is saved or the
+    referral is sent (a trigger); with the draft, when that goes.
+    """
+
+    __tablename__ = "draft_copy"
+
+    referral_id: Mapped[int] = mapped_column(
+        ForeignKey(Referral.id, ondelete="CASCADE"), primary_key=True
+    )
+    section: Mapped[str] = mapped_column(Text, primary_key=True)
+    by_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    at: Mapped[instant] = mapped_column(default=clock.now)
+    fields: Mapped[list[list[str]]] = mapped_column(JSONB)
 
 
 class ReferralEvent(Done, Base):

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from random import Random
 
 from sqlalchemy import select
 
-from s2s_portal import Actor, Role, clock, upn
+from s2s_portal import Actor, Role, clock
 from s2s_portal.database import UnitOfWork
 from s2s_portal.models.practitioner import Practitioner
-from s2s_portal.models.referral import Achieved, Closure, DeclineReason, Kind, Referral
+from s2s_portal.models.referral import Achieved, Closure, DeclineReason
 from s2s_portal.models.visit import VisitKind
-from s2s_portal.reference_portal import demonstration_files
 from s2s_portal.reference_portal import demonstration_words as words
+from s2s_portal.reference_portal.demonstration_forms import fill
 from s2s_portal.reference_portal.demonstration_schools import (
     ACADEMY,
     CHURCH_PRIMARY,
@@ -32,16 +32,17 @@ from s2s_portal.reference_portal.personas import PERSONAS
 from s2s_portal.services import (
     allocation,
     closing,
+    consent,
     drafting,
     ledger,
     record_answers,
     records,
     referrals,
+    sections,
     submission,
     triage,
     visits,
 )
-from s2s_portal.services.draft_rules import Strategy
 
 SENCOS = {
     ACADEMY: "Priya Vandermeer",
@@ -50,15 +51,6 @@ SENCOS = {
     TRUST_PRIMARY: "Marta Kowalczyk-Bell",
     JUNIOR: "Dai Pritchard",
 }
-# Year groups, the youngest one's age at 31 August before the school year, and how many follow.
-YEARS = {
-    NURSERY: ("N1", "N2"),
-    HIGH_SCHOOL: tuple(["7", "8", "9", "10", "11"]),
-    ACADEMY: tuple(["7", "8", "9", "10", "11"]),
-    JUNIOR: tuple(["3", "4", "5", "6"]),
-}
-PRIMARY_YEARS = tuple(["R", "1", "2", "3", "4", "5", "6"])
-AGE_ON_ENTRY = {"N1": 2, "N2": 3, "R": 4}
 
 
 @dataclass
@@ -107,102 +99,11 @@ def _start(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
     )
 
 
-def _fill(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
-    referral = drafting.in_hand(story.reference, by=by)
-    said = words.about(story.needs[0])
-    if story.random.random() < 0.12:
-        _about_group(work, story, referral, by)
-    else:
-        _about_pupil(work, story, referral, by)
-    drafting.save_needs(work, referral, primary=story.needs[0], secondary=story.needs[1:], by=by)
-    drafting.save_tried(
-        work,
-        referral,
-        rows=[
-            Strategy(
-                what,
-                clock.today() - timedelta(days=120 - 50 * row),
-                clock.today() - timedelta(days=65 - 50 * row),
-                result,
-            )
-            for row, (what, result) in enumerate(said.tried)
-        ],
-        by=by,
-    )
-    drafting.save_outcomes(work, referral, outcomes=list(said.outcomes), by=by)
-    asked = story.random.sample(["ADV", "OBS", "MOD", "TRN", "RES", "PLN", "SGN", "RVS"], k=2)
-    drafting.save_support(work, referral, support=sorted(asked), reason=said.reason, by=by)
-    drafting.save_practicalities(
-        work,
-        referral,
-        preferred_days="Any morning but Friday",
-        visit_notes="Sign in at the front office. Park in the lane.",
-        by=by,
-    )
-    drafting.save_declaration(work, referral, declared_by=by.name, by=by)
-    if story.urn == PRIMARY:
-        demonstration_files.attach(work, referral, by)
-
-
-def _about_pupil(work: UnitOfWork, story: Story, referral: Referral, by: Actor) -> None:
-    random, today = story.random, clock.today()
-    year = random.choice(YEARS.get(story.urn, PRIMARY_YEARS))
-    age = AGE_ON_ENTRY[year] if year in AGE_ON_ENTRY else int(year) + 4
-    began = today.year if today.month >= 9 else today.year - 1
-    born = date(began - age - 1, 9, 1) + timedelta(days=random.randrange(365))
-    surname = random.choice(words.SURNAMES)
-    drafting.save_subject(
-        work,
-        referral,
-        kind=Kind.PUPIL,
-        surname=surname,
-        forenames=random.choice(words.FORENAMES),
-        known_as="",
-        date_of_birth=born,
-        sex=random.choice("FM"),
-        upn=_upn(story, born) if random.random() < 0.6 else "",
-        year_group=year,
-        out_of_year=False,
-        sen_provision=random.choice("KKKE"),
-        by=by,
-    )
-    drafting.save_consent(
-        work,
-        referral,
-        agreed=True,
-        given_by=f"A. {surname}",
-        relationship_to_pupil=random.choice(words.CARERS),
-        how=random.choice(["SIGNED", "EMAIL", "VERBAL"]),
-        obtained_by=by.name,
-        obtained_on=today,
-        by=by,
-    )
-
-
-def _upn(story: Story, born: date) -> str:
-    digits = (
-        f"926{story.urn % 10_000:04d}{(born.year + 4) % 100:02d}{story.random.randrange(1000):03d}"
-    )
-    return upn.check_letter(f"A{digits}") + digits
-
-
-def _about_group(work: UnitOfWork, story: Story, referral: Referral, by: Actor) -> None:
-    drafting.save_subject(
-        work,
-        referral,
-        kind=Kind.GROUP,
-        group_name="The Otters, an afternoon group",
-        group_size=story.random.randint(4, 9),
-        group_years=", ".join(YEARS.get(story.urn, PRIMARY_YEARS)[:2]),
-        sen_provision="K",
-        by=by,
-    )
-    drafting.save_consent(
-        work, referral, group_told="A letter home with the privacy notice.", by=by
-    )
-
-
 def _submit(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    referral = drafting.in_hand(story.reference, by=by)
+    if "own" in sections.missing(referral):  # sixteen since, or just now
+        today = clock.today()
+        consent.save_own(work, referral, pupil_agreed=True, pupil_agreed_on=today, by=by)
     token = f"demonstration-{story.random.getrandbits(64):016x}"
     submission.submit(work, story.reference, token=token, by=by)
 
@@ -341,7 +242,7 @@ def _waive(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
 
 ACTS: dict[str, Act] = {
     "start": _start,
-    "fill": _fill,
+    "fill": fill,
     "submit": _submit,
     "give_back": _give_back,
     "accept": _accept,

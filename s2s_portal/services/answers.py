@@ -3,6 +3,7 @@ a form holds something else than what is saved."""
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from s2s_portal.models.referral import Agreement, Kind, Referral, Subject
@@ -17,22 +18,19 @@ COLUMNS = {
         "leader_agreed_on",
     ),
     "support": ("support", "reason"),
+    "criteria": ("criteria",),
     "practicalities": ("preferred_days", "visit_notes", "safety_notes", "purchase_order"),
+    "declaration": ("declared_by",),
 }
 
-PUPIL = (
-    "surname",
-    "forenames",
-    "known_as",
-    "date_of_birth",
-    "sex",
-    "upn",
-    "year_group",
-    "out_of_year",
-    "sen_provision",
-)
+PUPIL = ("surname", "forenames", "known_as", "date_of_birth", "sex")
+SCHOOLING = ("upn", "year_group", "out_of_year", "sen_provision")
+FIRST_PUPIL = (*PUPIL, *SCHOOLING)
 GROUP = ("group_name", "group_size", "group_years", "sen_provision")
-PUPIL_AGREEMENT = (
+WHOLE = ("audience", "staff_count", "themes")
+TRAINING = ("topic", "audience", "staff_count", "preferred_dates")
+
+FIRST_AGREEMENT = (
     "agreed",
     "given_by",
     "relationship_to_pupil",
@@ -40,6 +38,34 @@ PUPIL_AGREEMENT = (
     "obtained_by",
     "obtained_on",
 )
+PUPIL_AGREEMENT = (
+    "agreed",
+    "given_by",
+    "relationship_to_pupil",
+    "parental_responsibility",
+    "how",
+    "obtained_by",
+    "obtained_on",
+)
+GROUP_AGREEMENT = ("how", "obtained_by", "obtained_on", "group_told")
+SHARING = ("scope", "shared_with", "evidence")
+OWN = ("pupil_agreed", "pupil_agreed_on")
+
+
+def subject_columns(referral: Referral) -> tuple[str, ...]:
+    """The columns of `Subject` that the section "subject" of this referral asks."""
+    if referral.kind is Kind.PUPIL:
+        return FIRST_PUPIL if referral.form_version == 1 else PUPIL
+    return {Kind.GROUP: GROUP, Kind.WHOLE: WHOLE, Kind.TRAINING: TRAINING}.get(
+        referral.kind or Kind.PUPIL, ()
+    )
+
+
+def consent_columns(referral: Referral) -> tuple[str, ...]:
+    """The columns of `Agreement` that the section "consent" of this referral asks."""
+    if referral.form_version == 1:
+        return ("group_told",) if referral.kind is Kind.GROUP else FIRST_AGREEMENT
+    return GROUP_AGREEMENT if referral.kind is Kind.GROUP else PUPIL_AGREEMENT
 
 
 def of(referral: Referral, section: str) -> dict[str, Any]:
@@ -50,12 +76,16 @@ def of(referral: Referral, section: str) -> dict[str, Any]:
     if section in COLUMNS:
         return {name: getattr(referral, name) for name in COLUMNS[section]}
     return {
-        "subject": _subject,
+        "kind": lambda referral: {"kind": referral.kind},
+        "subject": lambda referral: _picked(referral.subject, subject_columns(referral)),
+        "schooling": lambda referral: _picked(referral.subject, SCHOOLING),
+        "services": _services,
         "needs": _needs,
-        "tried": _tried,
+        "tried": _first_tried if referral.form_version == 1 else _tried,
         "outcomes": _outcomes,
-        "consent": _consent,
-        "declaration": _declaration,
+        "consent": lambda referral: _picked(referral.agreement, consent_columns(referral)),
+        "sharing": _sharing,
+        "own": lambda referral: _picked(referral.agreement, OWN),
     }[section](referral)
 
 
@@ -63,11 +93,14 @@ def _picked(row: Subject | Agreement | None, names: tuple[str, ...]) -> dict[str
     return {name: getattr(row, name) for name in names} if row else {}
 
 
-def _subject(referral: Referral) -> dict[str, Any]:
-    if referral.kind is None:
-        return {}
-    names = PUPIL if referral.kind is Kind.PUPIL else GROUP
-    return {"kind": referral.kind, **_picked(referral.subject, names)}
+def _services(referral: Referral) -> dict[str, Any]:
+    kept = referral.subject.services if referral.subject else []
+    return {
+        "rows": [
+            {**row, "since": date.fromisoformat(row["since"]) if row["since"] else None}
+            for row in kept
+        ]
+    }
 
 
 def _needs(referral: Referral) -> dict[str, Any]:
@@ -75,7 +108,7 @@ def _needs(referral: Referral) -> dict[str, Any]:
     return {"primary": codes[0] if codes else None, "secondary": codes[1:]}
 
 
-def _tried(referral: Referral) -> dict[str, Any]:
+def _first_tried(referral: Referral) -> dict[str, Any]:
     return {
         "rows": [
             {name: getattr(row, name) for name in ("what", "started_on", "ended_on", "result")}
@@ -84,15 +117,18 @@ def _tried(referral: Referral) -> dict[str, Any]:
     }
 
 
+def _tried(referral: Referral) -> dict[str, Any]:
+    names = ("assessed", "what", "delivered", "started_on", "ended_on", "result")
+    rows = [{name: getattr(row, name) for name in names} for row in referral.strategies]
+    return {"rows": rows, "fewer_cycles": referral.fewer_cycles}
+
+
 def _outcomes(referral: Referral) -> dict[str, Any]:
-    return {"outcomes": [outcome.text for outcome in referral.outcomes]}
+    return {"outcomes": [(outcome.text, outcome.baseline) for outcome in referral.outcomes]}
 
 
-def _consent(referral: Referral) -> dict[str, Any]:
-    if referral.kind is Kind.GROUP:
-        return _picked(referral.agreement, ("group_told",))
-    return _picked(referral.agreement, PUPIL_AGREEMENT)
-
-
-def _declaration(referral: Referral) -> dict[str, Any]:
-    return {"declared_by": referral.declared_by}
+def _sharing(referral: Referral) -> dict[str, Any]:
+    if referral.agreement is None:
+        return {}
+    notice = bool(referral.agreement.privacy_notice)
+    return {**_picked(referral.agreement, SHARING), "notice": notice}

@@ -33,13 +33,14 @@ class Candidate(NamedTuple):
 
     `miles` is a straight line from the school to the provider, None when one is not on the map;
     `earlier` counts other referrals of the same school that this practitioner was given.
+    `covers_need` is None when the referral names no need, as one for a whole school or training.
     """
 
     practitioner_id: int
     name: str
     provider_name: str
     miles: float | None
-    covers_need: bool
+    covers_need: bool | None
     covers_phase: bool
     open_cases: int
     capacity: int
@@ -66,6 +67,8 @@ class Candidate(NamedTuple):
             (True, False): "Covers the need, not the phase",
             (False, True): "Covers the phase, not the need",
             (False, False): "Covers neither the need nor the phase",
+            (None, True): "Covers the phase",
+            (None, False): "Does not cover the phase",
         }[self.covers_need, self.covers_phase]
 
     @property
@@ -91,7 +94,7 @@ def order(candidate: Candidate) -> tuple[Any, ...]:
     Of two who cover only one of need and phase, the need counts more.
     """
     return (
-        -(candidate.covers_need + candidate.covers_phase),
+        -(bool(candidate.covers_need) + candidate.covers_phase),
         not candidate.covers_need,
         not candidate.has_room,
         inf if candidate.miles is None else round(candidate.miles, 1),
@@ -143,7 +146,7 @@ def ranked(referral: Referral, need: str | None = None) -> list[Candidate]:
             name=row.name,
             provider_name=providers[row.provider_urn].name,
             miles=miles[row.provider_urn],
-            covers_need=need in row.needs,
+            covers_need=need in row.needs if need else None,
             covers_phase=covers(row.phases, referral.establishment.phase_code),
             open_cases=row.open_cases,
             capacity=row.capacity,

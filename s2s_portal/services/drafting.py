@@ -15,20 +15,17 @@ from sqlalchemy.exc import IntegrityError
 
 from s2s_portal import audit, clock, references
 from s2s_portal.database import UnitOfWork, session
-from s2s_portal.errors import MayNotRefer, NotFound, Refused, Stale
+from s2s_portal.errors import MayNotRefer, NotFound, Stale
 from s2s_portal.identity import Actor
-from s2s_portal.models.referral import (
-    Action,
-    Agreement,
-    Kind,
-    Need,
-    OutcomeWanted,
-    Referral,
-    Status,
-    StrategyTried,
-    Subject,
+from s2s_portal.models.referral import Action, Need, Referral, Status
+from s2s_portal.services import (
+    answers,
+    draft_rules,
+    establishments,
+    form_versions,
+    referrals,
+    sections,
 )
-from s2s_portal.services import answers, draft_rules, establishments, referrals, sections
 from s2s_portal.state import setting
 
 ATTEMPTS = 5  # at a reference that nobody has yet
@@ -62,6 +59,7 @@ def _with_reference(work: UnitOfWork, urn: int, by: Actor) -> Referral:
             contact_name=by.name,
             contact_email=by.email,
             answered={},
+            form_version=form_versions.current(clock.today()).number,
         )
         try:
             with work.session.begin_nested():
@@ -134,36 +132,7 @@ def save_school(
         "leader_name": leader_name,
         "leader_agreed_on": leader_agreed_on,
     }
-    _save_columns(work, referral, "school", given, by=by, seen=seen)
-
-
-def save_subject(
-    work: UnitOfWork,
-    referral: Referral,
-    *,
-    kind: Kind,
-    by: Actor,
-    seen: str | None = None,
-    **given: Any,
-) -> None:
-    """Whom it is about: the names of `answers.PUPIL` or `answers.GROUP`, as `kind` says.
-
-    A change of kind drops the agreement, which was for somebody else. Raises Refused for a birth
-    after something that is said to have happened to the pupil, or a UPN that is none.
-    """
-    if kind is Kind.PUPIL:
-        draft_rules.check_pupil(referral, given)
-    if _settled(referral, "subject", {"kind": kind, **given}, seen):
-        return
-    if referral.kind not in {None, kind}:
-        referral.agreement = None
-        _forget(referral, "consent")
-    referral.kind = kind
-    if referral.subject is not None:
-        referral.subject = None
-        work.flush()
-    referral.subject = Subject(**given)
-    note(work, referral, "subject", by)
+    save_columns(work, referral, "school", given, by=by, seen=seen)
 
 
 def save_needs(
@@ -181,7 +150,7 @@ def save_needs(
     """
     others = list(secondary)
     draft_rules.check_needs(referral, primary, others)
-    if _settled(referral, "needs", {"primary": primary, "secondary": others}, seen):
+    if settled(referral, "needs", {"primary": primary, "secondary": others}, seen):
         return
     referral.needs.clear()
     work.flush()
@@ -189,48 +158,6 @@ def save_needs(
         Need(code=code, rank=rank) for rank, code in enumerate([primary, *others], start=1)
     )
     note(work, referral, "needs", by)
-
-
-def save_tried(
-    work: UnitOfWork,
-    referral: Referral,
-    *,
-    rows: list[draft_rules.Strategy],
-    by: Actor,
-    seen: str | None = None,
-) -> None:
-    """What the school has tried, one row or more. Raises Refused for a row before the birth."""
-    draft_rules.check_tried(referral, rows)
-    if _settled(referral, "tried", {"rows": [vars(row) for row in rows]}, seen):
-        return
-    referral.strategies.clear()
-    work.flush()
-    referral.strategies.extend(
-        StrategyTried(position=position, **vars(row)) for position, row in enumerate(rows, start=1)
-    )
-    note(work, referral, "tried", by)
-
-
-def save_outcomes(
-    work: UnitOfWork,
-    referral: Referral,
-    *,
-    outcomes: list[str],
-    by: Actor,
-    seen: str | None = None,
-) -> None:
-    """The one to four outcomes that the school wants."""
-    if not 1 <= len(outcomes) <= draft_rules.MOST_OUTCOMES:
-        raise Refused(f"Enter between 1 and {draft_rules.MOST_OUTCOMES} outcomes", "outcome_1")
-    if _settled(referral, "outcomes", {"outcomes": outcomes}, seen):
-        return
-    referral.outcomes.clear()
-    work.flush()
-    referral.outcomes.extend(
-        OutcomeWanted(position=position, text=text)
-        for position, text in enumerate(outcomes, start=1)
-    )
-    note(work, referral, "outcomes", by)
 
 
 def save_support(
@@ -244,32 +171,7 @@ def save_support(
 ) -> None:
     """The kinds of support asked for (values of `Support`; MI Sheet 44/19), and why."""
     given = {"support": list(support), "reason": reason}
-    _save_columns(work, referral, "support", given, by=by, seen=seen)
-
-
-def save_consent(
-    work: UnitOfWork, referral: Referral, *, by: Actor, seen: str | None = None, **given: Any
-) -> None:
-    """Agreement to the service's involvement: the names of `answers.PUPIL_AGREEMENT` for a named
-    pupil, `group_told` for a group. The version of the privacy notice is frozen with it.
-
-    "Not agreed yet" may be saved, not sent. Raises Refused when whom it is about is not known.
-    """
-    if referral.kind is None:
-        raise Refused("First say whether the referral is about a pupil or a group.")
-    if given.get("obtained_on"):
-        draft_rules.check_after_birth(
-            referral, given["obtained_on"], "Agreement must have been given", "obtained_on"
-        )
-    if _settled(referral, "consent", given, seen):
-        return
-    if referral.agreement is not None:
-        referral.agreement = None
-        work.flush()
-    given.setdefault("agreed", True)
-    notice = setting("S2S_PRIVACY_NOTICE_VERSION") if given["agreed"] else ""
-    referral.agreement = Agreement(**given, privacy_notice=notice)
-    note(work, referral, "consent", by)
+    save_columns(work, referral, "support", given, by=by, seen=seen)
 
 
 def save_practicalities(
@@ -291,7 +193,7 @@ def save_practicalities(
         "purchase_order": "" if referral.establishment.is_maintained else purchase_order,
     }
     draft_rules.check_purchase_order(referral, given["purchase_order"])
-    _save_columns(work, referral, "practicalities", given, by=by, seen=seen)
+    save_columns(work, referral, "practicalities", given, by=by, seen=seen)
 
 
 def save_declaration(
@@ -301,7 +203,7 @@ def save_declaration(
     charge = sections.charge(referral)
     given = {"declared_by": declared_by}
     agreed_pence = referral.answered.get("declaration", {}).get("pence")
-    if agreed_pence == charge.amount_pence and _settled(referral, "declaration", given, seen):
+    if agreed_pence == charge.amount_pence and settled(referral, "declaration", given, seen):
         return
     referral.declared_by = declared_by
     referral.declaration = declaration_words(charge)
@@ -317,7 +219,7 @@ def declaration_words(charge: sections.Charge) -> str:
     )
 
 
-def _save_columns(
+def save_columns(
     work: UnitOfWork,
     referral: Referral,
     section: str,
@@ -326,14 +228,15 @@ def _save_columns(
     by: Actor,
     seen: str | None,
 ) -> None:
-    if _settled(referral, section, given, seen):
+    """Save a section whose answers are columns of the referral itself."""
+    if settled(referral, section, given, seen):
         return
     for name, value in given.items():
         setattr(referral, name, value)
     note(work, referral, section, by)
 
 
-def _settled(referral: Referral, section: str, given: Mapping[str, Any], seen: str | None) -> bool:
+def settled(referral: Referral, section: str, given: Mapping[str, Any], seen: str | None) -> bool:
     """Whether there is nothing to do, as the very same is saved (a second press of the button).
 
     Raises Stale when something else has been saved since the form was drawn.
@@ -350,11 +253,13 @@ def _settled(referral: Referral, section: str, given: Mapping[str, Any], seen: s
 
 
 def note(work: UnitOfWork, referral: Referral, section: str, by: Actor, **more: object) -> None:
-    """Write down that `section` has just been saved: on the referral, and in the audit trail."""
+    """Write down that `section` has been saved, by whom and when, and audit it."""
     entry = {"at": clock.now().isoformat(), "by": by.name, **more}
     referral.answered = {**referral.answered, section: entry}
     audit.wrote(work, f"saved {section} of", "referral", referral.reference)
 
 
-def _forget(referral: Referral, section: str) -> None:
-    referral.answered = {key: v for key, v in referral.answered.items() if key != section}
+def forget(referral: Referral, dropped: Iterable[str]) -> None:
+    """Take it that these sections have not been answered."""
+    gone = set(dropped)
+    referral.answered = {key: v for key, v in referral.answered.items() if key not in gone}

@@ -43,8 +43,8 @@ def about(subject: Subject | None) -> str:
     """Whom a record is about, as its reader knows them: `Robin, Year 3`, or the group's name."""
     if subject is None:
         return ""
-    if subject.group_name:
-        return subject.group_name
+    if not subject.surname:
+        return subject.title
     year = YEAR_GROUPS.get(subject.year_group, "")
     return ", ".join(part for part in (subject.known_as or subject.forenames, year) if part)
 

@@ -1,14 +1,18 @@
-"""The nine sections of a referral, and which of them still want something."""
+"""The sections that a referral asks, and which of them still want something."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from s2s_portal import clock
 from s2s_portal.models.referral import Kind, Referral
-from s2s_portal.services import terms
+from s2s_portal.services import form_versions, terms, year_groups
 
 NSA = "NSA"  # census: SEN Support without a specialist assessment, so with provision K alone
+CYCLES = 2  # of assess, plan, do, review: fewer need a reason
+OLD_ENOUGH = 16  # years: from then the pupil's own agreement is needed
+INVOLVEMENT = "INVOLVEMENT"
 
 
 @dataclass(frozen=True)
@@ -17,20 +21,6 @@ class Section:
 
     key: str
     title: str
-
-
-SECTIONS = (
-    Section("school", "School and contact"),
-    Section("subject", "Pupil or group"),
-    Section("needs", "Needs"),
-    Section("tried", "What you have tried"),
-    Section("outcomes", "Outcomes you want"),
-    Section("support", "Support you want"),
-    Section("consent", "Agreement of parents or carers"),
-    Section("practicalities", "Practicalities"),
-    Section("declaration", "Declaration"),
-)
-TITLES = {section.key: section.title for section in SECTIONS}
 
 
 @dataclass(frozen=True)
@@ -42,11 +32,54 @@ class Charge:
 
 
 def charge(referral: Referral) -> Charge:
-    """The fee and its reason: as frozen when the referral was first sent, else as of today."""
+    """The fee and its reason: as frozen when the referral was first sent, else as of today.
+
+    A page asks this several times: it is looked up once for a day, as terms only ever change by
+    rows for other days.
+    """
     if referral.fee_pence is not None:
         return Charge(referral.fee_pence, referral.fee_verdict)
-    verdict = terms.verdict(referral.establishment, clock.today())
-    return Charge(verdict.amount_pence, verdict.words)
+    today, known = clock.today(), vars(referral).setdefault("charge_by_day", {})
+    if today not in known:
+        verdict = terms.verdict(referral.establishment, today)
+        known[today] = Charge(verdict.amount_pence, verdict.words)
+    found: Charge = known[today]
+    return found
+
+
+def title(referral: Referral, section: str) -> str:
+    """What a section of this referral is called."""
+    return form_versions.of(referral).title(referral.kind, section)
+
+
+def keys(referral: Referral) -> tuple[str, ...]:
+    """The keys of the sections that this referral asks, in order.
+
+    Before the kind is chosen, what is asked whatever it will be. The pupil's own agreement is
+    asked for once the pupil is 16, as of today.
+    """
+    form = form_versions.of(referral)
+    if referral.kind is None:
+        # The first form asks the same of everybody.
+        asked = set.intersection(*(set(keys) for keys in form.asked.values()))
+        return tuple(key for key in form.asked[Kind.PUPIL] if key in asked)
+    found = form.asked[referral.kind]
+    return found if pupil_is_old_enough(referral) else tuple(k for k in found if k != "own")
+
+
+def asked(referral: Referral) -> list[Section]:
+    """The sections that this referral asks, in order."""
+    return [Section(key, title(referral, key)) for key in keys(referral)]
+
+
+def grouped(referral: Referral) -> list[tuple[str, list[Section]]]:
+    """The sections under the headings of the task list."""
+    sections = {section.key: section for section in asked(referral)}
+    groups = [
+        (heading, [sections[key] for key in below if key in sections])
+        for heading, below in form_versions.of(referral).groups
+    ]
+    return [(heading, found) for heading, found in groups if found]
 
 
 def missing(referral: Referral) -> list[str]:
@@ -54,30 +87,41 @@ def missing(referral: Referral) -> list[str]:
 
     `referral` must be loaded whole.
     """
-    return [section.key for section in SECTIONS if not complete(referral, section.key)]
+    return [key for key in keys(referral) if not complete(referral, key)]
 
 
 def complete(referral: Referral, section: str) -> bool:
     """Whether a section is answered, and what it says still stands."""
+    if section == "kind":
+        return referral.kind is not None
     if section not in referral.answered:
         return False
-    if section == "needs":
-        return nsa_fits(referral) and bool(referral.needs)
-    if section == "consent":
-        return agreed(referral)
-    if section == "declaration":
-        # A fee that changed since is a fee that nobody has agreed to.
-        pence = referral.answered[section].get("pence")
-        return bool(pence == charge(referral).amount_pence)
-    return True
+    return STANDS[section](referral) if section in STANDS else True
 
 
 def agreed(referral: Referral) -> bool:
-    """Whether a parent or carer has agreed (a named pupil), or how they were told is said."""
+    """Whether a parent or carer has agreed (a named pupil), or how they were told is said.
+
+    What names no pupil needs no agreement.
+    """
+    if referral.kind in {Kind.WHOLE, Kind.TRAINING}:
+        return True
     agreement = referral.agreement
     if agreement is None:
         return False
-    return bool(agreement.group_told) if referral.kind is Kind.GROUP else agreement.agreed
+    if referral.kind is Kind.PUPIL:
+        return agreement.agreed
+    if referral.form_version == 1:
+        return bool(agreement.group_told)
+    return bool(agreement.how and agreement.obtained_by and agreement.obtained_on) and bool(
+        agreement.privacy_notice
+    )
+
+
+def pupil_is_old_enough(referral: Referral) -> bool:
+    """Whether the pupil is 16 today, so that their own agreement is needed."""
+    born = referral.subject.date_of_birth if referral.subject else None
+    return born is not None and year_groups.age_on(clock.today(), born) >= OLD_ENOUGH
 
 
 def nsa_fits(referral: Referral) -> bool:
@@ -87,18 +131,82 @@ def nsa_fits(referral: Referral) -> bool:
     return not chosen or (subject is not None and subject.sen_provision == "K")
 
 
+def _year_stands(referral: Referral) -> bool:
+    subject = referral.subject
+    if subject is None or not (subject.year_group and subject.sen_provision):
+        return False
+    if subject.date_of_birth is None or subject.out_of_year:
+        return True
+    if referral.submitted_at is not None:
+        return True  # right when it was sent; the pupil has grown since
+    return year_groups.fits(subject.date_of_birth, subject.year_group, clock.today())
+
+
+def _tried_stands(referral: Referral) -> bool:
+    if referral.form_version == 1:
+        return bool(referral.strategies)
+    return len(referral.strategies) >= CYCLES or bool(referral.fewer_cycles)
+
+
+def _sharing_stands(referral: Referral) -> bool:
+    given = referral.agreement
+    return given is not None and INVOLVEMENT in given.scope and bool(given.privacy_notice)
+
+
+def _own_stands(referral: Referral) -> bool:
+    return referral.agreement is not None and bool(referral.agreement.pupil_agreed)
+
+
+def _declaration_stands(referral: Referral) -> bool:
+    # A fee that changed since is a fee that nobody has agreed to.
+    pence = referral.answered["declaration"].get("pence")
+    return bool(pence == charge(referral).amount_pence)
+
+
+STANDS: dict[str, Callable[[Referral], bool]] = {
+    "subject": lambda referral: referral.subject is not None,
+    "schooling": _year_stands,
+    "needs": lambda referral: nsa_fits(referral) and bool(referral.needs),
+    "criteria": lambda referral: bool(referral.criteria),
+    "tried": _tried_stands,
+    "outcomes": lambda referral: bool(referral.outcomes),
+    "consent": agreed,
+    "sharing": _sharing_stands,
+    "own": _own_stands,
+    "declaration": _declaration_stands,
+}
+
+# What must be complete before a section makes sense, and how that is said.
+AFTER = {
+    "subject": ("kind", "First say what you need help with."),
+    "schooling": ("subject", "First enter the pupil's name and date of birth."),
+    "sharing": ("consent", "First a parent or carer must have agreed."),
+    "own": ("consent", "First a parent or carer must have agreed."),
+}
+
+
+def cannot_start(referral: Referral, section: str) -> str:
+    """Why a section cannot be started yet, in a sentence; empty when it can."""
+    before, why = AFTER.get(section, ("", ""))
+    if not before or before not in form_versions.of(referral).titles:
+        return ""
+    if section in referral.answered or complete(referral, before):
+        return ""
+    return why
+
+
 def state_words(referral: Referral, section: str) -> str:
     """The status of a section on the task list."""
     if complete(referral, section):
         return "Completed"
     if section not in referral.answered:
-        return "Not started"
-    return "Not agreed yet" if section == "consent" else "Check again"
+        return "Cannot start yet" if cannot_start(referral, section) else "Not started"
+    return "Not agreed yet" if section in {"consent", "own"} else "Check again"
 
 
 def next_after(referral: Referral, section: str) -> str | None:
     """The next section to complete after `section`, going round; None when nothing is left."""
-    left = set(missing(referral)) - {section}
-    keys = [part.key for part in SECTIONS]
-    here = keys.index(section)
-    return next((key for key in keys[here + 1 :] + keys[:here] if key in left), None)
+    left = {key for key in missing(referral) if not cannot_start(referral, key)} - {section}
+    order = list(keys(referral))
+    here = order.index(section) if section in order else -1
+    return next((key for key in order[here + 1 :] + order[: max(here, 0)] if key in left), None)

@@ -86,7 +86,12 @@ def _check(referral: Referral) -> None:
     if referral.kind is Kind.PUPIL and not sections.agreed(referral):
         raise ConsentMissing(
             "A referral about a named pupil needs the agreement of a parent or carer. Complete"
-            f" “{sections.TITLES['consent']}” before you send it."
+            f" “{sections.title(referral, 'consent')}” before you send it."
+        )
+    if "own" in sections.keys(referral) and not sections.complete(referral, "own"):
+        raise ConsentMissing(
+            "The pupil is 16 or older, so they must agree themselves. Complete"
+            f" “{sections.title(referral, 'own')}” before you send it."
         )
     left = missing(referral)
     if left:

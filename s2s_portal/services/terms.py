@@ -7,7 +7,7 @@ from datetime import date
 from functools import lru_cache
 
 from sqlalchemy import or_, select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload
 
 from s2s_portal import money
 from s2s_portal.database import session
@@ -32,8 +32,9 @@ def on(day: date) -> ServiceTerms:
         .scalars(
             select(ServiceTerms)
             .where(ServiceTerms.during.contains(day))
-            .options(selectinload(ServiceTerms.fees))
+            .options(joinedload(ServiceTerms.fees))
         )
+        .unique()
         .one_or_none()
     )
     if found is None:

@@ -18,8 +18,9 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_
 from s2s_portal import clock, references
 from s2s_portal.database import session
 from s2s_portal.models.establishment import Establishment
-from s2s_portal.models.referral import Kind, Need, OutcomeWanted, Referral, Status
+from s2s_portal.models.referral import Need, OutcomeWanted, Referral, Status
 from s2s_portal.models.terms import NeedType
+from s2s_portal.services.labels import SHORT_KINDS
 from s2s_portal.state import setting
 
 COUNTED = 1_000  # counting stops here: the tile says "1,000+"
@@ -202,7 +203,7 @@ def _read(rows: Any) -> list[Line]:
             school_name=row.school_name,
             phase=row.phase_name,
             need=row.need or "",
-            kind="Group" if row.kind is Kind.GROUP else "Pupil",
+            kind=SHORT_KINDS.get(row.kind, "Not given"),
             received_on=row.received_on,
             days=(today - row.received_on).days if row.status in WAITING else None,
             status=row.status,

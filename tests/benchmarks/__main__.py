@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from s2s_portal.reference_portal.postgres import EmbeddedPostgres
-from tests.benchmarks import pages, register
+from tests.benchmarks import forms, pages, register
 
 
 def main() -> None:
@@ -30,6 +30,7 @@ def main() -> None:
 def measure(server_url: str) -> None:
     """Run each part."""
     pages.run(server_url)
+    forms.run(server_url)
     register.run(server_url)
 
 

@@ -18,6 +18,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from s2s_portal import clock
+from s2s_portal.services.year_groups import school_year
 from tests.browser.person import Person, Portal
 from tests.shared import GIAS
 
@@ -73,23 +74,28 @@ def refers(senco: Person) -> str:
     today = clock.today()
     before = today - timedelta(days=100)
 
-    senco.follow("School and contact")
+    section(senco, reference, "kind").choose("One named pupil").press("Save and continue")
     senco.fill("Name of the contact", "Sam O'Brien").choose("SENCo")
     senco.fill("Email address of the contact", "senco@portal.example")
     senco.fill("Senior leader who agreed", "Hana Head")
     senco.date("Date they agreed", today.day, today.month, today.year)
     senco.press("Save and continue")
 
-    section(senco, reference, "subject").choose("One named pupil").press("Continue")
+    section(senco, reference, "subject")
     senco.fill("Legal surname", PUPIL).fill("Forenames", "Zosia").fill("Known as", "Zo")
-    senco.date("Date of birth", 2, 9, today.year - 9).choose("Female")
-    senco.fill("Unique pupil number", "A801200005001")
-    senco.page.get_by_label("Year group they are taught in").select_option(label="Year 4")
-    senco.choose("SEN Support").press("Save and continue")
+    senco.date("Date of birth", 2, 9, school_year(today) - 9).choose("Female")
+    senco.press("Save and continue")
+
+    section(senco, reference, "schooling")
+    senco.page.get_by_label("Year group they are taught in").select_option(label="Year 5")
+    senco.choose("SEN Support").fill("Unique pupil number", "A801200005001")
+    senco.press("Save and continue")
     expect(senco.page).to_have_title(re.compile("^Error: "))
     senco.sees("There is a problem")
-    expect(senco.page.get_by_label("Legal surname")).to_have_value(PUPIL)
     senco.fill("Unique pupil number", "U926200119001").press("Save and continue")
+    senco.sees("is usually in Year 4 now")
+    senco.page.get_by_label("Year group they are taught in").select_option(label="Year 4")
+    senco.press("Save and continue")
 
     section(senco, reference, "needs")
     senco.page.get_by_role("group", name="Primary need").get_by_label(
@@ -97,23 +103,47 @@ def refers(senco: Person) -> str:
     ).check()
     senco.press("Save and continue")
 
-    section(senco, reference, "tried")
-    senco.fill("What you tried", "Now and next board, used each morning")
-    senco.date("When it started", before.day, before.month, before.year)
-    senco.fill("What came of it", "Settles faster; still leaves class twice a week")
+    section(senco, reference, "criteria").choose("The needs are complex")
     senco.press("Save and continue")
 
+    section(senco, reference, "tried")
+    senco.fill("Assess: what you found", "Leaves class twice a week")
+    senco.fill("Plan: what you planned", "Now and next board")
+    senco.fill("Do: who did it, and how often", "Class teacher, each morning")
+    senco.date("When it started", before.day, before.month, before.year)
+    senco.date("When it was reviewed", today.day, today.month, today.year)
+    senco.fill("Review: what came of it", "Settles faster; still leaves class twice a week")
+    senco.press("Save and continue").sees("Enter 2 cycles, or say why there are fewer")
+    senco.fill("If there are fewer than 2 cycles", "She joined us in the spring")
+    senco.press("Save and continue")
+
+    section(senco, reference, "services")
+    senco.page.get_by_label("Service", exact=True).select_option(label="Paediatrician")
+    senco.choose("They are involved now").press("Save and continue")
+
     section(senco, reference, "outcomes")
-    senco.fill("Outcome 1", "Stays in class all morning").press("Save and continue")
+    senco.fill("Outcome 1", "Stays in class all morning")
+    senco.page.get_by_label("Outcome 1 now").select_option(value="3")
+    senco.press("Save and continue")
 
     section(senco, reference, "support").choose("Observation of the pupil or group")
     senco.fill("Why you are making this referral", "=1+1 <b>She</b> runs; 'we' are stuck 🙂")
     senco.press("Save and continue")
 
-    section(senco, reference, "consent").choose("Yes, and they have been given")
+    section(senco, reference, "consent")
+    senco.page.get_by_role("group", name="Has a parent or carer agreed?").get_by_label(
+        "Yes"
+    ).first.check()
     senco.fill("Who agreed", "A Parent").fill("Their relationship to the pupil", "mother")
+    senco.page.get_by_role("group", name="Do they have parental responsibility?").get_by_label(
+        "Yes"
+    ).check()
     senco.choose("In writing, signed").fill("Who obtained the agreement", "Sam O'Brien")
     senco.date("Date they agreed", today.day, today.month, today.year).press("Save and continue")
+
+    section(senco, reference, "sharing").choose("A practitioner may work with the pupil")
+    senco.fill("Where the evidence", "In the SEN file").choose("They have been given the privacy")
+    senco.press("Save and continue")
 
     section(senco, reference, "practicalities")
     senco.fill("Days and times that suit", "Tuesdays").press("Save and continue")

@@ -64,14 +64,14 @@ def refers(senco: Visitor) -> str:
     found = REFERENCE.search(senco.page.h1)
     assert found, senco.page.h1
     reference = found.group()
+    senco.front(f"/referrals/{reference}/kind").press("Save and continue", kind="pupil")
     for section, answers in SECTIONS.items():
         senco.front(f"/referrals/{reference}/{section}")
         typed = {name.replace("-", "__"): value for name, value in answers.items()}
-        if section == "subject":
-            senco.press("Continue", kind=typed.pop("kind"))
+        if section == "schooling":
             typed.pop("upn")
             senco.press("Save and continue", status=422, upn="A801200005001", **typed)
-            assert senco.page.value("surname") == PUPIL
+            assert senco.page.value("upn") == "A801200005001"
             typed["upn"] = "H801200001001"
         senco.press("Save and continue", **typed)
     senco.sees("Check your answers", PUPIL, "£100").press("Send the referral")

@@ -22,7 +22,7 @@ from s2s_portal.models.establishment import ImportRun
 from s2s_portal.models.invitation import Newcomer, PractitionerInvitation
 from s2s_portal.models.ledger import LedgerVerification, Pull, PullFile, PullLine
 from s2s_portal.models.practitioner import Practitioner
-from s2s_portal.models.referral import Status
+from s2s_portal.models.referral import DraftCopy, Status
 from s2s_portal.models.sign_on import EndedSignOn
 from s2s_portal.services import ledger, referrals
 from tests import rows
@@ -109,6 +109,7 @@ READERS: dict[str, set[str]] = {
     "newcomer": {"administrator", "system"},
     "audit_entry": {"auditor", "system"},
     "referral_measure": {"manager", "system"},
+    "draft_copy": {"senco", "system"},
     "school_referral_count": {"trust-viewer", "system"},
 }
 
@@ -155,12 +156,21 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "pull_line": ({*FINANCE, "system"}, set(), set()),
     "pull_file": ({*FINANCE, "system"}, set(), set()),
 }
-DRAFT_PARTS = ("referral_subject", "referral_need", "strategy_tried", "outcome_wanted", "agreement")
+DRAFT_PARTS = (
+    "referral_subject",
+    "referral_need",
+    "strategy_tried",
+    "outcome_wanted",
+    "agreement",
+    "draft_copy",
+)
 DRAFT_WRITERS = {"senco", "head", "system"}
 # Who writes to what hangs on a draft. A file is added in one's own name, and nobody but the service
 # changes one, except to say that it is gone; no row of one is ever deleted.
 DRAFT_RIGHTS = {
     **dict.fromkeys(DRAFT_PARTS, (DRAFT_WRITERS,) * 3),
+    # What somebody typed and did not save is theirs alone, whoever shares the draft.
+    "draft_copy": ({"senco", "system"},) * 3,
     "attachment": ({"senco", "system"}, {"system"}, set()),
 }
 
@@ -170,7 +180,7 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     """Four referrals in the relations that the rules tell apart, a record, a charge, a pull."""
     work = UnitOfWork(session)
     mine = rows.referral(session, MINE, status=Status.ALLOCATED)
-    rows.referral(session, DRAFT, status=Status.DRAFT)
+    draft = rows.referral(session, DRAFT, status=Status.DRAFT)
     rows.referral(session, OTHERS, urn=OTHER_SCHOOL)
     former = rows.referral(session, FORMER, status=Status.ALLOCATED)
     made = rows.allocation(session, mine, "practitioner")
@@ -195,6 +205,7 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
                 idempotency_key="once",
             ),
             LedgerVerification(at=clock.now(), last_number=1, sound=True),
+            DraftCopy(referral_id=draft.id, section="needs", by_id="senco", fields=[["a", "b"]]),
             EndedSignOn(key="account:senco", ended_at=clock.now()),
             ImportRun(
                 **done,

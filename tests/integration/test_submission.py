@@ -198,7 +198,7 @@ def test_presses_at_the_same_moment_make_one_submission(lively_host: Flask) -> N
 
 
 def test_an_incomplete_referral_is_not_sent(senco: Client, session: Session) -> None:
-    reference = answers.start(senco)
+    reference = answers.start(senco, None)
     page = senco.get("referrals.check", reference=reference)
     assert "Still to be completed" in page.words
     assert not page.all("//button[contains(., 'Send the referral')]")
@@ -218,7 +218,8 @@ def test_missing_names_the_sections(senco: Client, session: Session) -> None:
 
 
 def test_a_named_pupil_without_agreement_is_not_sent(senco: Client, session: Session) -> None:
-    reference = answers.complete(senco, consent={"agreed": "no"})
+    reference = answers.complete(senco)
+    answers.save(senco, reference, "consent", agreed="no")
     page = senco.post("referrals.submit", {"token": "t" * 30}, reference=reference, status=422)
     assert "needs the agreement of a parent or carer" in page.errors[0]
     assert row(session, reference).status is Status.DRAFT
@@ -340,9 +341,8 @@ def test_a_fee_nobody_agreed_to_is_not_charged(client: Client, session: Session)
     senco = client.sign_on("senco")
     with clock.frozen(date(2019, 3, 29)):
         early = {"leader_agreed_on": ["1", "3", "2019"]}
-        tried = {"rows-0-ended_on": ["", "", ""]}
         consent = {"obtained_on": ["1", "3", "2019"]}
-        reference = answers.complete(senco, school=early, tried=tried, consent=consent)
+        reference = answers.complete(senco, "first", school=early, consent=consent)
         assert "£0: paid for by hours" in senco.get("referrals.check", reference=reference).words
     with clock.frozen(date(2019, 4, 1)):
         page = senco.get("referrals.show", reference=reference)

@@ -1,6 +1,8 @@
 // Brings the GOV.UK Frontend components to life. A file of its own, because a strict content
 // security policy (script-src 'self') refuses inline scripts.
 import { initAll } from './govuk-frontend.min.js'
+import { keepWhatIsTyped } from './keep.js'
+import { dropExpandedFromRadios } from './radios.js'
 import { warnBeforeSignOut } from './timeout.js'
 
 const SUPPORTED = 'govuk-frontend-supported'
@@ -12,4 +14,7 @@ if (!document.body.classList.contains(SUPPORTED)) {
   initAll()
 }
 
+const section = document.querySelector('[data-s2s-keep]')
+dropExpandedFromRadios(section)
+keepWhatIsTyped(section)
 warnBeforeSignOut(document.querySelector('[data-s2s-timeout]'))
