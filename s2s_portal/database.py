@@ -23,7 +23,7 @@ from sqlalchemy.orm import (
     sessionmaker,
 )
 
-from s2s_portal.errors import AlreadyAllocated, AlreadyDecided, S2SError, Stale
+from s2s_portal.errors import AlreadyAllocated, AlreadyDecided, IntakeClosed, S2SError, Stale
 from s2s_portal.identity import current_actor
 from s2s_portal.state import setting, state
 
@@ -38,6 +38,11 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
+INTAKE_JUST_CLOSED = (
+    "The last place has just been taken, so nothing has been sent. Your draft is kept. A place comes"
+    " free when a request is declined, or withdrawn before the council accepts it: look again later."
+)
+
 # Which rule of the service a violated constraint stands for: races end here, in words.
 CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
     "uq_allocation_open": lambda: AlreadyAllocated(
@@ -47,6 +52,8 @@ CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
         "The engagement fee for this referral has already been charged."
     ),
     "uq_referral_submit_token": lambda: Stale("This referral has already been sent."),
+    "ck_referral_intake_open": lambda: IntakeClosed(INTAKE_JUST_CLOSED),
+    "ck_referral_intake_quota": lambda: IntakeClosed(INTAKE_JUST_CLOSED),
     "uq_visit_record_visit_id": lambda: Stale("A record of this visit has already been started."),
 }
 

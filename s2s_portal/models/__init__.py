@@ -2,7 +2,9 @@
 
 from s2s_portal.models import (
     audit,
+    calendar,
     establishment,
+    intake,
     ledger,
     practitioner,
     referral,
@@ -13,7 +15,9 @@ from s2s_portal.models import (
 
 __all__ = [
     "audit",
+    "calendar",
     "establishment",
+    "intake",
     "ledger",
     "practitioner",
     "referral",
