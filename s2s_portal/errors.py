@@ -40,7 +40,9 @@ class SignedOut(S2SError):
 
     status = 401
 
-    def __init__(self, message: str = "Perhaps you signed out in another tab, or were away for too long.") -> None:
+    def __init__(
+        self, message: str = "Perhaps you signed out in another tab, or were away for too long."
+    ) -> None:
         super().__init__(message)
 
 

@@ -19,6 +19,7 @@ from s2s_portal.state import state
 
 SEND_MAIL = "s2s.send_mail"
 VERIFY_LEDGER = "s2s.verify_ledger"
+KEEP_DRAFTS = "s2s.keep_drafts"
 SWEEP_SIGN_ONS = "s2s.sweep_sign_ons"
 TRIES = 30
 LONGEST_WAIT = 900  # seconds
@@ -65,6 +66,14 @@ def build(app: Flask, engine: Engine) -> procrastinate.App:
 
         with app.app_context(), acting_as(SYSTEM):
             sign_ons.sweep()
+
+    @jobs.periodic(cron="12 6 * * *")
+    @jobs.task(name=KEEP_DRAFTS, queue="upkeep", queueing_lock=KEEP_DRAFTS)
+    def keep_drafts(timestamp: int) -> None:  # noqa: ARG001
+        from s2s_portal.services import drafts
+
+        with app.app_context(), acting_as(SYSTEM):
+            drafts.upkeep()
 
     return jobs
 

@@ -61,10 +61,18 @@ GROUP_TOLD = {"group_told": "A letter home on 1 May"}
 
 
 def start(client: Client, **form: Any) -> str:
-    """Start a referral as whoever is signed on; its reference."""
+    """Start a referral as whoever is signed on, past the questions; its reference."""
     urn = client.get("referrals.start").value("urn")
-    page = client.post("referrals.start", {"urn": urn, **form})
+    page = screened(client, client.post("referrals.start", {"urn": urn, **form}))
     return page.location.rstrip("/").rpartition("/")[2]
+
+
+def screened(client: Client, page: Page) -> Page:
+    """Answer the questions that come before a draft, from the redirect to the first of them."""
+    for question, answer in (("safety", "no"), ("about", "older")):
+        if f"/start/{question}" in page.location:
+            page = client.send(page.location, {"answer": answer})
+    return page
 
 
 def seen(client: Client, reference: str, section: str) -> dict[str, str]:

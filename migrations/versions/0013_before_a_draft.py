@@ -126,7 +126,9 @@ def _intake_tables() -> None:
         *_done(),
         sa.PrimaryKeyConstraint("id", name="pk_intake_closing"),
         sa.ForeignKeyConstraint(
-            ["window_id"], ["s2s.intake_window.id"], name="fk_intake_closing_window_id_intake_window"
+            ["window_id"],
+            ["s2s.intake_window.id"],
+            name="fk_intake_closing_window_id_intake_window",
         ),
         schema="s2s",
     )
@@ -192,9 +194,7 @@ def _referral_columns() -> None:
     op.create_unique_constraint(
         "uq_referral_start_token", "referral", ["start_token"], schema="s2s"
     )
-    op.create_index(
-        "ix_referral_intake_window_id", "referral", ["intake_window_id"], schema="s2s"
-    )
+    op.create_index("ix_referral_intake_window_id", "referral", ["intake_window_id"], schema="s2s")
     op.create_index(
         "ix_referral_draft",
         "referral",

@@ -28,7 +28,9 @@ class TermDate(Done, Base):
 
     __tablename__ = "term_date"
     __table_args__ = (
-        UniqueConstraint("academic_year", "urn", "kind", "starts", postgresql_nulls_not_distinct=True),
+        UniqueConstraint(
+            "academic_year", "urn", "kind", "starts", postgresql_nulls_not_distinct=True
+        ),
         CheckConstraint("ends >= starts", name="dates"),
     )
 

@@ -166,9 +166,7 @@ class Referral(Base):
     # One passage through the questions before a draft gives one draft.
     start_token: Mapped[str | None] = mapped_column(Text)
     # A draft that nobody saves expires: last saved, reminded of it, and kept until then.
-    saved_on: Mapped[date] = mapped_column(
-        default=clock.today, server_default=text("CURRENT_DATE")
-    )
+    saved_on: Mapped[date] = mapped_column(default=clock.today, server_default=text("CURRENT_DATE"))
     reminded_on: Mapped[date | None]
     expires_on: Mapped[date | None]
     # Section key -> {"at": iso instant, "by": name}: what the task list shows, and what tells a

@@ -137,8 +137,8 @@ class Standing:
         if self.fills_on is None or self.opens is None or self.used is None:
             return ""
         return (
-            f"{self.used:,} requests in the {self._days:,} days since {written(self.opens)} is about"
-            f" {self.used / self._days:.1f} a day. At that pace the {self.left:,} that"
+            f"{self.used:,} requests in the {self._days:,} days since {written(self.opens)} is"
+            f" about {self.used / self._days:.1f} a day. At that pace the {self.left:,} that"
             f" {'is' if self.left == 1 else 'are'} left will take about {self._days_left:,} days."
         )
 
@@ -153,7 +153,9 @@ def from_row(kind: SettingKind, day: date, row: Row[tuple[object, ...]]) -> Stan
     """A standing from a row of the database's function `intake_standing`."""
     found = row._mapping
     names = ("window_id", "opens", "closes", "quota", "used", "next_opens")
-    return Standing(kind, day, **{name: found[name] for name in names}, source=found["source"] or "")
+    return Standing(
+        kind, day, **{name: found[name] for name in names}, source=found["source"] or ""
+    )
 
 
 def place(kind: SettingKind, day: date) -> int:
@@ -191,6 +193,14 @@ class WindowLine:
         if self.window.opens > today:
             return "Not open yet"
         return "Over" if self.until and self.until < today else "Open"
+
+    def __str__(self) -> str:
+        until = f"to {self.until}" if self.until else "with no closing date"
+        limit = "no limit" if self.window.quota is None else f"of {self.window.quota:,}"
+        return (
+            f"{self.window.id}  {self.window.setting_kind}  from {self.window.opens} {until},"
+            f" {self.used:,} used, {limit}: {self.state}"
+        )
 
     @property
     def can_close(self) -> bool:

@@ -60,6 +60,8 @@ POLICIES: dict[str, str] = {
     "home.sign_on": EVERYBODY,
     "referrals.index": SCHOOL,
     "referrals.start": SCHOOL,
+    "referrals.screen": SCHOOL,
+    "referrals.instead": SCHOOL,
     "referrals.show": SCHOOL,
     "referrals.section": SCHOOL,
     "referrals.check": SCHOOL,
@@ -92,6 +94,9 @@ POLICIES: dict[str, str] = {
     "finance.collect": FINANCE,
     "evaluation.index": "manager",
     "administration.index": "administrator",
+    "administration.intake_windows": "administrator",
+    "administration.close_intake": "administrator",
+    "administration.school_terms": "administrator",
     "administration.audit_trail": "auditor",
 }
 
@@ -131,6 +136,8 @@ def fill_in(rule: Rule, reference: str) -> dict[str, object]:
         "number": 1,
         "urn": 900101,
         "section": "needs",
+        "question": "safety",
+        "way": "early-years",
         "name": "absent.csv",
         "filename": "s2s.css",
     }

@@ -1,0 +1,57 @@
+"""The forms with which an administrator says when requests are taken, and how many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wtforms.fields import SelectChoice
+
+from s2s_portal.blueprints.forms import DayField, Line, Needed, Paragraphs, PickOne, S2SForm
+from s2s_portal.services.intake import KIND_WORDS
+
+MOST = 100_000
+
+
+class MaybeNumber(Line):
+    """A whole number from 1 to 100,000, or nothing at all; what was typed comes back."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read the number; an empty box is None."""
+        typed = (valuelist[0] if valuelist else "").strip()[:20]
+        self.data: Any = None
+        self.typed = typed
+        if not typed:
+            return
+        number = int(typed.replace(",", "")) if typed.replace(",", "").isdecimal() else 0
+        if not 1 <= number <= MOST:
+            raise ValueError(f"{self.label.text} must be a number from 1 to {MOST:,}, or empty")
+        self.data = number
+
+    def _value(self) -> str:
+        return getattr(self, "typed", "")
+
+    def pre_validate(self, form: Any) -> None:
+        """Refuse nothing more: what is no number has been refused already."""
+
+
+class WindowForm(S2SForm):
+    """Add a window."""
+
+    kind = PickOne(
+        "Who can make requests?",
+        "Choose who can make requests",
+        choices=[
+            SelectChoice(kind.value, words.capitalize()) for kind, words in KIND_WORDS.items()
+        ],
+    )
+    opens = DayField("First day", [Needed("Enter the first day on which requests are taken")])
+    closes = DayField("Last day (optional)")
+    quota = MaybeNumber("Number of requests (optional)")
+    source = Line("Where this was decided", [Needed("Enter where this was decided")])
+
+
+class CloseWindowForm(S2SForm):
+    """Close a window early."""
+
+    closes = DayField("Last day", [Needed("Enter the last day on which requests are taken")])
+    reason = Paragraphs("Why it closes early", [Needed("Enter why it closes early")])
