@@ -38,11 +38,6 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
-INTAKE_JUST_CLOSED = (
-    "The last place has just been taken, so nothing has been sent. Your draft is kept. A place comes"
-    " free when a request is declined, or withdrawn before the council accepts it: look again later."
-)
-
 # Which rule of the service a violated constraint stands for: races end here, in words.
 CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
     "uq_allocation_open": lambda: AlreadyAllocated(
@@ -52,8 +47,13 @@ CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
         "The engagement fee for this referral has already been charged."
     ),
     "uq_referral_submit_token": lambda: Stale("This referral has already been sent."),
-    "ck_referral_intake_open": lambda: IntakeClosed(INTAKE_JUST_CLOSED),
-    "ck_referral_intake_quota": lambda: IntakeClosed(INTAKE_JUST_CLOSED),
+    "ck_referral_intake_open": lambda: IntakeClosed(
+        "Requests have just been closed. Nothing has been sent, and your draft is kept."
+    ),
+    "ck_referral_intake_quota": lambda: IntakeClosed(
+        "Another school has just taken the last place. Nothing has been sent; your draft is kept."
+        " A place may come free: look again later."
+    ),
     "uq_visit_record_visit_id": lambda: Stale("A record of this visit has already been started."),
 }
 

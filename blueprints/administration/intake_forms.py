@@ -7,6 +7,7 @@ from typing import Any
 from wtforms.fields import SelectChoice
 
 from s2s_portal.blueprints.forms import DayField, Line, Needed, Paragraphs, PickOne, S2SForm
+from s2s_portal.models.establishment import SettingKind
 from s2s_portal.services.intake import KIND_WORDS
 
 MOST = 100_000
@@ -49,9 +50,23 @@ class WindowForm(S2SForm):
     quota = MaybeNumber("Number of requests (optional)")
     source = Line("Where this was decided", [Needed("Enter where this was decided")])
 
+    def given(self) -> dict[str, Any]:
+        """The answers, by the names that `intake.open_window` takes."""
+        return {
+            "kind": SettingKind(self.kind.data),
+            "opens": self.opens.data,
+            "closes": self.closes.data,
+            "quota": self.quota.data,
+            "source": self.source.data,
+        }
+
 
 class CloseWindowForm(S2SForm):
     """Close a window early."""
 
     closes = DayField("Last day", [Needed("Enter the last day on which requests are taken")])
     reason = Paragraphs("Why it closes early", [Needed("Enter why it closes early")])
+
+    def given(self) -> dict[str, Any]:
+        """The answers, by the names that `intake.close_window` takes."""
+        return {"closes": self.closes.data, "reason": self.reason.data}

@@ -12,7 +12,6 @@ from s2s_portal.blueprints.pages import page, refuse
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
-from s2s_portal.models.establishment import SettingKind
 from s2s_portal.services import accounts, administration, calendar, intake, term_file
 
 bp = Blueprint("administration", __name__)
@@ -40,15 +39,7 @@ def intake_windows() -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             with unit_of_work() as work:
-                intake.open_window(
-                    work,
-                    SettingKind(form.kind.data),
-                    opens=form.opens.data,
-                    closes=form.closes.data,
-                    quota=form.quota.data,
-                    source=form.source.data,
-                    by=current_actor(),
-                )
+                intake.open_window(work, **form.given(), by=current_actor())
             return redirect(url_for(".intake_windows"))
         except Refused as error:
             refuse(form, error)
@@ -70,13 +61,7 @@ def close_intake(number: int) -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             with unit_of_work() as work:
-                intake.close_window(
-                    work,
-                    number,
-                    closes=form.closes.data,
-                    reason=form.reason.data,
-                    by=current_actor(),
-                )
+                intake.close_window(work, number, **form.given(), by=current_actor())
             return redirect(url_for(".intake_windows"))
         except Refused as error:
             refuse(form, error)

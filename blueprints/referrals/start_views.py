@@ -5,6 +5,8 @@ The order is held here, not in the browser: each page asks `screening` which que
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -80,7 +82,7 @@ def screen(question: str) -> ResponseReturnValue:
         form=form,
         question=question,
         offer=offer,
-        passed=shown.signed(),
+        carrying=_carrying(shown),
     )
 
 
@@ -101,6 +103,11 @@ def _offer(shown: Pass | None) -> starting.Offer | None:
     return starting.offer(schools, str(shown.urn) if shown else None)
 
 
+def _carrying(shown: Pass) -> dict[str, Any]:
+    """What an address needs to carry the pass on."""
+    return {"pass": shown.signed()}
+
+
 def _offered(question: str, offer: starting.Offer) -> dict[str, str]:
     if question == screening.ABOUT:
         return screening.options(offer.establishment)
@@ -111,8 +118,7 @@ def _ask(shown: Pass, offer: starting.Offer) -> ResponseReturnValue:
     """On to the first question that is still open, or, when there is none, to the draft."""
     due = screening.next_question(offer.establishment, shown.answers)
     if due is not None:
-        address = url_for(".screen", question=due, **{"pass": shown.signed()})
-        return redirect(address)
+        return redirect(url_for(".screen", question=due, **_carrying(shown)))
     with unit_of_work() as work:
         referral = drafting.start(work, shown.urn, token=shown.token, by=current_actor())
     return redirect(url_for(".show", reference=referral.reference))

@@ -41,7 +41,7 @@ def year_words(year: int) -> str:
 
 @dataclass(frozen=True)
 class Calendar:
-    """The term dates of one school (`urn`), or of the county alone (None), and questions to them."""
+    """The term dates that a school (`urn`) goes by, or the county alone (None)."""
 
     urn: int | None
     dates: tuple[TermDate, ...]

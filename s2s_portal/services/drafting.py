@@ -132,8 +132,8 @@ def in_hand(reference: str, *, by: Actor) -> Referral:
             "This referral has been sent, so it can no longer be changed here."
             " What you typed has not been saved."
             if referral.submitted_at
-            else "This draft was not sent in time, and what it said has been deleted. What you typed"
-            " has not been saved."
+            else "This draft was not sent in time, so what it said has been deleted."
+            " What you typed has not been saved."
         )
     return referral
 

@@ -52,7 +52,7 @@ def _path_to(endpoint: str, values: dict[str, str | int]) -> str:
     if request:
         return url_for(endpoint, _external=False, **values)  # type: ignore[arg-type]
     root = current_app.config["APPLICATION_ROOT"]  # a job: no request says where we are mounted
-    return current_app.url_map.bind("", script_name=root).build(endpoint, values)
+    return str(current_app.url_map.bind("", script_name=root).build(endpoint, values))
 
 
 def tell_address(
