@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from govuk_frontend_wtf.wtforms_widgets import GovTextInput
+from wtforms import Field
 from wtforms.fields import SelectChoice
 
 from s2s_portal.blueprints.forms import DayField, Line, Needed, Paragraphs, PickOne, S2SForm
@@ -13,26 +15,27 @@ from s2s_portal.services.intake import KIND_WORDS
 MOST = 100_000
 
 
-class MaybeNumber(Line):
+class MaybeNumber(Field):
     """A whole number from 1 to 100,000, or nothing at all; what was typed comes back."""
+
+    widget = GovTextInput()
+    typed = ""
 
     def process_formdata(self, valuelist: list[str]) -> None:
         """Read the number; an empty box is None."""
-        typed = (valuelist[0] if valuelist else "").strip()[:20]
-        self.data: Any = None
-        self.typed = typed
-        if not typed:
+        self.typed = (valuelist[0] if valuelist else "").strip()[:20]
+        self.data = None
+        if not self.typed:
             return
-        number = int(typed.replace(",", "")) if typed.replace(",", "").isdecimal() else 0
+        plain = self.typed.replace(",", "")
+        number = int(plain) if plain.isascii() and plain.isdecimal() else 0
         if not 1 <= number <= MOST:
-            raise ValueError(f"{self.label.text} must be a number from 1 to {MOST:,}, or empty")
+            name = self.label.text.removesuffix(" (optional)")
+            raise ValueError(f"{name} must be a number from 1 to {MOST:,}, or empty")
         self.data = number
 
     def _value(self) -> str:
-        return getattr(self, "typed", "")
-
-    def pre_validate(self, form: Any) -> None:
-        """Refuse nothing more: what is no number has been refused already."""
+        return self.typed
 
 
 class WindowForm(S2SForm):

@@ -1,4 +1,4 @@
-"""Windows in which requests are taken: kept by dated rows, counted, and the last place given once."""
+"""Windows in which requests are taken: kept by dated rows, counted, the last place given once."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def limited(quota: int | None, opens: date, closes: date | None) -> int:
     """Close the first window of mainstream schools, and open one with a limit; its id."""
     with unit_of_work() as work:
         first = next(line for line in intake.windows() if line.window.setting_kind is MAINSTREAM)
-        with clock.frozen(date(2019, 5, 1)):
-            end = date.fromordinal(opens.toordinal() - 1)
+        end = date.fromordinal(opens.toordinal() - 1)
+        with clock.frozen(end):
             intake.close_window(work, first.window.id, closes=end, reason="Limit", by=SYSTEM)
             made = intake.open_window(
                 work, MAINSTREAM, opens=opens, closes=closes, quota=quota, source="Test", by=SYSTEM
@@ -156,7 +156,8 @@ def test_sending_again_takes_no_second_place(session: Session, client: Client, t
 
 
 def refused(connection: Connection, sql: str) -> str:
-    """The constraint, or the words, with which the database refuses a statement."""
+    """The constraint, or the words, with which the database refuses its own owner a statement."""
+    connection.execute(text("RESET ROLE"))
     savepoint = connection.begin_nested()
     try:
         connection.execute(text(sql))

@@ -33,7 +33,8 @@ EXPIRED = "S2S-19-3338"
 PEOPLE = {**ACTORS, "system": SYSTEM}
 
 # Which referrals each person sees. MINE is allocated to "practitioner"; FORMER was, and is now with
-# "other-practitioner" of another school; DRAFT is not sent, nor was EXPIRED; OTHERS is another school's.
+# "other-practitioner" of another school; DRAFT is not sent, nor was EXPIRED; OTHERS is another
+# school's.
 SEES = {
     "system": {MINE, DRAFT, EXPIRED, OTHERS, FORMER},
     "officer": {MINE, OTHERS, FORMER},

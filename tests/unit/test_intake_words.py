@@ -16,11 +16,12 @@ AUTUMN: dict[str, Any] = {
     "closes": date(2024, 12, 13),
     "quota": 85,
 }
+NO_LIMIT: dict[str, Any] = {"quota": None, "used": None}
 
 
-def autumn(on: date, used: int, **changes: Any) -> Standing:
+def autumn(on: date, number: int, **changes: Any) -> Standing:
     """The window of autumn 2024 as Norfolk announced it: 85 requests, until 13 December."""
-    return Standing(SettingKind.MAINSTREAM, on, **{**AUTUMN, "used": used, **changes})
+    return Standing(SettingKind.MAINSTREAM, on, **{**AUTUMN, "used": number, **changes})
 
 
 def test_used_left_close_and_pace() -> None:
@@ -83,10 +84,15 @@ def test_all_used(used: int) -> None:
 
 
 def test_no_limit_is_said_plainly() -> None:
-    here = autumn(date(2024, 10, 15), 0, quota=None, used=None, closes=None)
+    here = autumn(date(2024, 10, 15), 0, **NO_LIMIT, closes=None)
     assert here.words == "There is no limit on the number of requests. There is no closing date."
     assert here.is_open
     assert here.pace_words == ""
+
+
+def test_a_closing_date_without_a_limit() -> None:
+    here = autumn(date(2024, 10, 15), 0, **NO_LIMIT)
+    assert "Requests are taken until 13 December 2024." in here.words
 
 
 def test_closed() -> None:
