@@ -86,6 +86,7 @@ def _begin(
             start_token=token,
             answered={},
         )
+        wrote = work.wrote
         try:
             with work.session.begin_nested():
                 work.session.add(referral)
@@ -93,6 +94,7 @@ def _begin(
         except IntegrityError:
             begun = _begun(token)  # a second press of the button, a moment earlier
             if begun is not None:
+                work.wrote = wrote  # what was flushed has been taken back
                 return begun
             continue
         referral.establishment = establishment

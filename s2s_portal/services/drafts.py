@@ -49,7 +49,6 @@ KEPT_TABLES = frozenset(
         "addendum",
         "acknowledgement",
         "record_document",
-        "ledger_entry",
     }
 )
 # Columns of the referral itself that a draft fills in, and what they are afterwards.

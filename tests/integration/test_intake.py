@@ -128,7 +128,7 @@ def test_the_last_place_and_how_it_comes_free(
     assert "All 1 requests" in page.errors[0]
     assert "look again later" in page.errors[0]
     assert client.get("referrals.start").h1 == "No requests are taken at the moment"
-    session.rollback()
+    session.commit()
     officer = world.ACTORS["officer"]
     with acting_as(officer), unit_of_work() as work:
         version = referrals.get(first).version
@@ -142,13 +142,13 @@ def test_sending_again_takes_no_second_place(session: Session, client: Client, t
     session.commit()
     reference = answers.submitted(client.sign_on("senco"))
     officer = world.ACTORS["officer"]
-    session.rollback()
+    session.commit()
     with acting_as(officer), unit_of_work() as work:
         version = referrals.get(reference).version
         triage.return_for_information(work, reference, seen=version, message="More", by=officer)
     token = answers.token(client, reference)
     client.post("referrals.submit", {"token": token}, reference=reference)
-    session.rollback()
+    session.commit()
     assert referrals.get(reference).status is Status.SUBMITTED
 
 
