@@ -4,6 +4,7 @@
 #   make test    the whole suite; PYTEST_ARGS="-k fees" runs part of it
 #   make lint    ruff, mypy, and the direction of imports
 #   make bench   timings, as ratios to a floor measured in the same run
+#   make docs    docs/reference/ and the table of settings, made anew from the code
 #   make wheel   what a council installs, in dist/
 #   make clean   remove all that make made, except instance/ (your database)
 #
@@ -16,7 +17,7 @@ packages := node_modules/.installed
 assets := s2s_portal/static/govuk/s2s.css
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench wheel clean assets links anew
+.PHONY: help run test lint bench docs wheel clean assets links anew
 .DELETE_ON_ERROR:
 .SUFFIXES:
 # One thing at a time: what can run at once (the tests) says so itself.
@@ -59,6 +60,9 @@ lint: $(installed) links
 
 bench: $(installed) $(assets)
 	$(venv_python) -m tests.benchmarks
+
+docs: $(installed)
+	$(venv_python) -m build_support.reference
 
 # A leftover of an earlier build would be packed too.
 wheel: $(installed) $(assets)

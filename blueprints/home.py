@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from s2s_portal import sign_ons
 from s2s_portal.access import allow, anyone, public
-from s2s_portal.blueprints.pages import page
+from s2s_portal.blueprints.pages import link_of_visitor, page
 from s2s_portal.services import front_page, health
 
 bp = Blueprint("home", __name__)
@@ -17,7 +17,7 @@ bp = Blueprint("home", __name__)
 @allow(anyone)
 def index() -> ResponseReturnValue:
     """What this person can do here, and how much of it waits for them."""
-    return page("s2s/home.html", tiles=front_page.tiles())
+    return page("s2s/home.html", tiles=front_page.tiles(), link=link_of_visitor())
 
 
 @bp.get("/sign-on")

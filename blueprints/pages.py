@@ -5,16 +5,25 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from flask import Blueprint, current_app, g, render_template, request, url_for
+from flask import Blueprint, current_app, g, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from sqlalchemy.exc import DataError
+from psycopg.errors import (
+    InsufficientPrivilege,
+    InvalidParameterValue,
+    UndefinedColumn,
+    UndefinedTable,
+)
+from sqlalchemy.exc import DataError, ProgrammingError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from s2s_portal import access, clock, money, sign_ons
-from s2s_portal.database import session
+from s2s_portal.database import session, unit_of_work
 from s2s_portal.errors import NotFound, OutOfOrder, S2SError
-from s2s_portal.identity import Role, current_actor
+from s2s_portal.identity import Actor, Role, acting_as, current_actor
+from s2s_portal.rendering import whole_page
+from s2s_portal.services import front_page, health, links
+from s2s_portal.services.links import Link
 from s2s_portal.services.terms import written
 from s2s_portal.state import setting
 
@@ -24,8 +33,18 @@ UNPROCESSABLE = 422
 def page(template: str, *, form: FlaskForm | None = None, **context: Any) -> ResponseReturnValue:
     """Render a page; with a refused `form` the status is 422 and the title begins `Error: `."""
     refused = form is not None and bool(form.errors)
-    body = render_template(template, form=form, refused=refused, **context)
+    body = whole_page(template, form=form, refused=refused, **context)
     return body, UNPROCESSABLE if refused else 200
+
+
+def link_of_visitor() -> Link | None:
+    """How the acting person's account is tied to a practitioner; a newcomer is written down."""
+    actor = current_actor()
+    link = links.of(actor)
+    if link is Link.NONE:
+        with unit_of_work() as work:
+            links.note_newcomer(work, by=actor)
+    return link
 
 
 def refusal(error: S2SError) -> ResponseReturnValue:
@@ -47,7 +66,8 @@ def http_error(error: HTTPException) -> ResponseReturnValue:
     if status >= 500:
         return _plain_page(
             "Something has gone wrong",
-            "What you typed may not have been saved. Go back and try again in a minute.",
+            _said(error)
+            or "What you typed may not have been saved. Go back and try again in a minute.",
             status,
         )
     title = {
@@ -59,13 +79,33 @@ def http_error(error: HTTPException) -> ResponseReturnValue:
     message = {
         400: "Go back, refresh the page and try again. Nothing has been changed.",
         404: "There is nothing here that you can see.",
-    }.get(status, "Nothing has been changed.")
-    return _plain_page(title, message, status)
+    }.get(status) or _said(error)
+    return _plain_page(title, message or "Nothing has been changed.", status)
+
+
+def _said(error: HTTPException) -> str:
+    """What the host said as it refused, `abort(503, "Closed until Monday.")`; else nothing."""
+    if error.code in {403, 503} and error.description != type(error).description:
+        return error.description or ""
+    return ""
+
+
+def unexpected(error: Exception) -> Any:
+    """An error that nobody foresaw goes Flask's own way: logged, signalled, answered by our 500.
+
+    Without this a host that handles every Exception would answer for us.
+    """
+    return current_app.handle_exception(error)
 
 
 def database_away(error: Exception) -> ResponseReturnValue:
     """The page while PostgreSQL cannot be reached, or does not answer in time."""
     current_app.logger.error("S2S: the database is away: %s", type(error).__name__)
+    g.s2s_database_away = True  # nobody waits a second time for what has just not answered
+    return _not_available()
+
+
+def _not_available() -> ResponseReturnValue:
     return _plain_page(
         "The service is not available",
         "We cannot reach our records at the moment. Nothing has been changed. Try again in a"
@@ -74,11 +114,33 @@ def database_away(error: Exception) -> ResponseReturnValue:
     )
 
 
+def not_ready(error: ProgrammingError | DataError) -> ResponseReturnValue:
+    """The page while the schema is not there, or not this release's, or its role is not ours."""
+    if not _is_unready(error.orig):
+        return unexpected(error)  # type: ignore[no-any-return]
+    current_app.logger.error(
+        "S2S: the database is not ready: %s. Run: flask s2s check", str(error.orig).split("\n")[0]
+    )
+    return _not_available()
+
+
+def _is_unready(error: BaseException | None) -> bool:
+    """Whether something is missing that `flask s2s db upgrade` or a DBA provides."""
+    if isinstance(error, (UndefinedTable, UndefinedColumn)):
+        return bool(health.ready()["parts"].get("migrations") != "ok")
+    if isinstance(error, InvalidParameterValue):  # of set_config: there is no such role
+        return True
+    # Row-level security has the same code when it refuses a row, which is a defect of ours.
+    return isinstance(error, InsufficientPrivilege) and "to set role" in str(error)
+
+
 def no_such_value(error: DataError) -> ResponseReturnValue:
     """The page for a number or text that no column can hold: there is nothing by that name.
 
     That it came so far is noted, though not what was sent: a form that lets it through has a gap.
     """
+    if _is_unready(error.orig):
+        return not_ready(error)
     kind = type(error.orig).__name__
     current_app.logger.warning("S2S: %s: not a value to look for: %s", request.endpoint, kind)
     if request.method in {"GET", "HEAD"}:
@@ -91,7 +153,9 @@ def _plain_page(title: str, message: str, status: int) -> ResponseReturnValue:
     # Flask-Login asks the host's user_loader again while a template renders, and with the database
     # away that would fail inside the error page itself.
     g._login_user = current_user_or_nobody()
-    return render_template("s2s/error.html", title=title, message=message), status
+    # `form` and `refused` are given, as a host's context processor may have something so called.
+    body = whole_page("s2s/error.html", title=title, message=message, form=None, refused=False)
+    return body, status
 
 
 def current_user_or_nobody() -> Any:
@@ -138,6 +202,7 @@ def context() -> dict[str, Any]:
         "s2s_setting": setting,
         "s2s_actor": current_actor(),
         "s2s_nav": _menu(),
+        "s2s_nav_items": nav_items,
         "s2s_error_list": error_list,
         "s2s_seconds_left": sign_ons.seconds_left,
         "Role": Role,
@@ -147,7 +212,7 @@ def context() -> dict[str, Any]:
 def _menu() -> list[dict[str, Any]]:
     """The menu, made once for a request: every field of a form is a template of its own."""
     if "s2s_menu" not in g:
-        g.s2s_menu = nav_items()
+        g.s2s_menu = nav_items(badges=False)
     return g.s2s_menu  # type: ignore[no-any-return]
 
 
@@ -158,20 +223,57 @@ NAV = (
     ("Visits", "s2s.visits.index", access.practitioner | access.lead),
     ("Fee ledger", "s2s.finance.index", access.finance),
     ("Pulls", "s2s.finance.pulls", access.finance),
+    ("Your schools", "s2s.finance.trust", access.trust),
     ("What it achieved", "s2s.evaluation.index", access.manager),
     ("Audit trail", "s2s.administration.audit_trail", access.auditor),
     ("Administration", "s2s.administration.index", access.administrator),
 )
 
 
-def nav_items() -> list[dict[str, Any]]:
-    """The entries of this service for a menu, for the person who is acting: text, href, active."""
-    actor = current_actor()
-    entries = [(text, url_for(target)) for text, target, policy in NAV if policy.admits(actor)]
+def nav_items(*, badges: bool = True) -> list[dict[str, Any]]:
+    """Our entries for a menu, on our pages or the host's own.
+
+    Each is `text`, `href`, `active`, and `badge`: how many wait there for this person (None where
+    nothing is counted, `front_page.COUNTED` for that many or more), with `badge_text` as it is
+    shown (`3`, `99+`, empty for none). With `badges=False` the database is not asked.
+    """
+    actor = access.whoever_is_signed_on()
+    entries = [
+        (text, url_for(target), target) for text, target, policy in NAV if policy.admits(actor)
+    ]
     # The page is below the entry with the longest address that its own begins with.
     path = request.script_root + request.path
-    here = max((href for _, href in entries if path.startswith(href)), key=len, default="")
-    return [{"text": text, "href": href, "active": href == here} for text, href in entries]
+    here = max((href for _, href, _ in entries if path.startswith(href)), key=len, default="")
+    waiting = _waiting(actor) if badges and entries else {}
+    return [
+        {
+            "text": text,
+            "href": href,
+            "active": href == here,
+            "badge": waiting.get(target),
+            "badge_text": _badge_text(waiting.get(target)),
+        }
+        for text, href, target in entries
+    ]
+
+
+def _waiting(actor: Actor) -> dict[str, int]:
+    """How many wait behind each entry: asked once for a request; unknown while it cannot be."""
+    known = g.setdefault("s2s_badges", {})
+    if actor not in known and not g.get("s2s_database_away"):
+        known[actor] = {}
+        try:
+            with acting_as(actor):
+                known[actor] = front_page.badges()
+        except SQLAlchemyError as error:
+            current_app.logger.warning("S2S: no badges in the menu: %s", type(error).__name__)
+    return known.get(actor, {})  # type: ignore[no-any-return]
+
+
+def _badge_text(count: int | None) -> str:
+    if not count:
+        return ""
+    return str(count) if count < front_page.COUNTED else f"{front_page.COUNTED - 1}+"
 
 
 def day(value: date | datetime | None) -> str:

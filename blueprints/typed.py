@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import current_app, render_template, request, url_for
+from flask import current_app, request
 from flask.typing import ResponseReturnValue
-from flask_login import current_user, login_url
 from flask_wtf.csrf import CSRFError
 
-from s2s_portal.access import sign_on_page
+from s2s_portal.access import is_signed_on, sign_on_address, sign_on_page
 from s2s_portal.blueprints.forms import ButtonForm
 from s2s_portal.blueprints.pages import http_error
 from s2s_portal.database import session
 from s2s_portal.errors import SignedOut
-from s2s_portal.state import setting
-
-TOKEN = "csrf_token"  # noqa: S105  (the name of a field)
+from s2s_portal.rendering import whole_page
 
 
 def signed_out(error: SignedOut) -> ResponseReturnValue:
@@ -28,7 +25,12 @@ def signed_out(error: SignedOut) -> ResponseReturnValue:
     session().rollback()
     if not _from_our_own_page():
         return sign_on_page()
-    return _again("You have been signed out", str(error), sign_in=_sign_in(), status=error.status)
+    return _again(
+        "You have been signed out",
+        str(error),
+        sign_in=sign_on_address(),
+        status=error.status,
+    )
 
 
 def page_expired(error: CSRFError) -> ResponseReturnValue:
@@ -36,7 +38,7 @@ def page_expired(error: CSRFError) -> ResponseReturnValue:
     session().rollback()
     if not _from_our_own_page():
         return http_error(error)
-    if not current_user.is_authenticated:
+    if not is_signed_on():
         return signed_out(SignedOut())
     return _again(
         "Send this again",
@@ -47,9 +49,11 @@ def page_expired(error: CSRFError) -> ResponseReturnValue:
 
 
 def _again(title: str, why: str, *, sign_in: str | None, status: int) -> ResponseReturnValue:
-    fields = [(name, value) for name, value in request.form.items(multi=True) if name != TOKEN]
-    body = render_template(
+    token = current_app.config.get("WTF_CSRF_FIELD_NAME", "csrf_token")
+    fields = [(name, value) for name, value in request.form.items(multi=True) if name != token]
+    body = whole_page(
         "s2s/typed.html",
+        refused=False,
         title=title,
         why=why,
         sign_in=sign_in,
@@ -57,14 +61,6 @@ def _again(title: str, why: str, *, sign_in: str | None, status: int) -> Respons
         form=ButtonForm(),
     )
     return body, status
-
-
-def _sign_in() -> str:
-    """Where a second tab signs on: it goes on to our front page, as this one still has the form."""
-    view = current_app.login_manager.login_view
-    if not view:
-        return str(setting("S2S_SIGN_IN_URL"))
-    return str(login_url(view, url_for("s2s.home.index")))
 
 
 def _from_our_own_page() -> bool:

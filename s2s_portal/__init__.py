@@ -1,7 +1,8 @@
 """School to School (S2S) Support: a Flask plugin for a council services portal.
 
 What a host imports: `S2SPortal` to mount it, `Actor`, `Role` and `IdentityAdapter` to say who its
-users are, `s2s_nav_items` for its menu.
+users are, `EntraClaims` and `DfESignInClaims` to make an `Actor` of a provider's claims (or raise
+`SignOnRefused`), `s2s_nav_items` for its menu.
 """
 
 from typing import TYPE_CHECKING
@@ -10,9 +11,19 @@ from s2s_portal.identity import Actor, IdentityAdapter, Role
 
 if TYPE_CHECKING:
     from s2s_portal.blueprints.pages import nav_items as s2s_nav_items
+    from s2s_portal.claims import DfESignInClaims, EntraClaims, SignOnRefused
     from s2s_portal.mount import S2SPortal
 
-__all__ = ["Actor", "IdentityAdapter", "Role", "S2SPortal", "s2s_nav_items"]
+__all__ = [
+    "Actor",
+    "DfESignInClaims",
+    "EntraClaims",
+    "IdentityAdapter",
+    "Role",
+    "S2SPortal",
+    "SignOnRefused",
+    "s2s_nav_items",
+]
 
 
 def __getattr__(name: str) -> object:
@@ -25,4 +36,8 @@ def __getattr__(name: str) -> object:
         from s2s_portal.blueprints.pages import nav_items
 
         return nav_items
+    if name in {"DfESignInClaims", "EntraClaims", "SignOnRefused"}:
+        from s2s_portal import claims
+
+        return getattr(claims, name)
     raise AttributeError(name)

@@ -8,16 +8,26 @@ a check forgotten here shows nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from flask import Flask, current_app, flash, g, redirect, request
-from flask_login import current_user
+from flask import Flask, current_app, flash, g, has_request_context, redirect, request, url_for
+from flask_login import current_user, login_url
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from s2s_portal import sign_ons
-from s2s_portal.errors import NotAllowed, NotFound, SignedOut
-from s2s_portal.identity import Actor, Role, acting_as, current_actor
+from s2s_portal.database import AWAY
+from s2s_portal.errors import (
+    IdentityFailed,
+    NotAllowed,
+    NotFound,
+    S2SError,
+    SignedOut,
+    SignOnRefused,
+)
+from s2s_portal.identity import NOBODY, Actor, Role, acting_as, current_actor
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import UNSENT, Referral
 from s2s_portal.state import state
@@ -27,21 +37,25 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Policy:
-    """Who may use a view: anybody at all (`public`), or people with one of `roles`."""
+    """Who may use a view: anybody at all (`public`), whoever is signed on (`signed_on`), or people
+    with one of `roles`.
+    """
 
     name: str
     roles: frozenset[Role] = frozenset()
     public: bool = False
+    signed_on: bool = False
 
     def __or__(self, other: Policy) -> Policy:
         return Policy(f"{self.name} or {other.name}", self.roles | other.roles)
 
     def admits(self, actor: Actor) -> bool:
         """Whether `actor` passes."""
-        return self.public or actor.has(*self.roles)
+        return self.public or self.signed_on or actor.has(*self.roles)
 
 
 public = Policy("public", public=True)
+signed_on = Policy("signed on", signed_on=True)
 school = Policy("school", frozenset({Role.REFERRER}))
 officer = Policy("officer", frozenset({Role.OFFICER}))
 practitioner = Policy("practitioner", frozenset({Role.PRACTITIONER}))
@@ -50,7 +64,10 @@ finance = Policy("finance", frozenset({Role.FINANCE, Role.FINANCE_APPROVER}))
 manager = Policy("manager", frozenset({Role.MANAGER}))
 auditor = Policy("auditor", frozenset({Role.AUDITOR}))
 administrator = Policy("administrator", frozenset({Role.ADMINISTRATOR}))
-anyone = school | officer | practitioner | lead | finance | manager | auditor | administrator
+trust = Policy("trust", frozenset({Role.TRUST_VIEWER}))
+anyone = (
+    school | officer | practitioner | lead | finance | manager | auditor | administrator | trust
+)
 
 
 def allow(policy: Policy) -> Callable[[View], View]:
@@ -83,6 +100,16 @@ def policies(app: Flask, blueprint: str) -> dict[str, Policy]:
     return found
 
 
+def foreign_rules(app: Flask, prefix: str, blueprint: str) -> dict[str, str]:
+    """The addresses at or below `prefix` that are not ours, each with the endpoint that has it."""
+    return {
+        rule.rule: rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if (rule.rule.rstrip("/") + "/").startswith(f"{prefix}/")
+        and not rule.endpoint.startswith(f"{blueprint}.")
+    }
+
+
 def guard() -> Response | None:
     """Before every request of ours: find out who asks, and apply the view's policy.
 
@@ -104,7 +131,7 @@ def guard() -> Response | None:
         if str(why) != str(SignedOut()):
             flash(str(why), "s2s-signed-out")
         return sign_on_page()
-    if not policy.admits(current_actor()):
+    if not (_says("is_active", default=True) and policy.admits(current_actor())):
         g.s2s_denied = True
         raise NotAllowed()
     return None
@@ -112,20 +139,86 @@ def guard() -> Response | None:
 
 def _signed_on() -> Actor:
     """Who is signed on. Raises SignedOut when nobody is, or no longer."""
-    if not current_user.is_authenticated:
+    if not is_signed_on():
         raise SignedOut()
-    actor: Actor = state().identity.actor(current_user._get_current_object())
+    actor = _actor_of(current_user._get_current_object())
     with acting_as(actor):
         sign_ons.check(actor)
     return actor
 
 
+def whoever_is_signed_on() -> Actor:
+    """Who looks at a page of the host's own, where our guard has not asked: for its menu.
+
+    Nobody, when the adapter cannot say: a page of the host's must not fail for our entries in it.
+    """
+    if current_actor() is not NOBODY or not has_request_context():
+        return current_actor()
+    if "s2s_onlooker" not in g:
+        g.s2s_onlooker = NOBODY
+        if is_signed_on():
+            with suppress(S2SError, HTTPException, *AWAY):
+                g.s2s_onlooker = _actor_of(current_user._get_current_object())
+    return g.s2s_onlooker  # type: ignore[no-any-return]
+
+
+def is_signed_on() -> bool:
+    """Whether the host says that somebody is signed on."""
+    return _says("is_authenticated", default=False)
+
+
+def _says(what: str, *, default: bool) -> bool:
+    """What the host's user says of itself; before Flask-Login 0.3 these were methods, ever true."""
+    answer = getattr(current_user._get_current_object(), what, default)
+    return bool(answer() if callable(answer) else answer)
+
+
+def _actor_of(user: Any) -> Actor:
+    """Whom the host's adapter makes of `user`.
+
+    Raises IdentityFailed when the adapter cannot say, with the reason in the log; what the adapter
+    refuses on purpose (an S2SError, an abort) and a database that is away pass as they are.
+    """
+    try:
+        actor = state().identity.actor(user)
+        if not isinstance(actor, Actor) or not actor.id:
+            raise TypeError(f"identity.actor() must give an Actor with an id, not {actor!r}")
+    except SignOnRefused as refusal:
+        current_app.logger.warning("S2S: sign-on refused: %s", refusal.code)
+        g.s2s_denied = True
+        raise
+    except (S2SError, HTTPException, *AWAY):
+        raise
+    except Exception as error:
+        current_app.logger.exception("S2S: identity.actor() failed")
+        raise IdentityFailed() from error
+    return actor
+
+
 def sign_on_page() -> Response:
-    """To where the host signs people on, and from there back to this page."""
+    """To where the host signs people on, by its own way, and from there back to this page."""
     login = current_app.login_manager
-    if login.login_view:
+    if login.unauthorized_callback or (login_view() and request.method in {"GET", "HEAD"}):
         return login.unauthorized()  # type: ignore[no-any-return]
-    return redirect(state().setting("S2S_SIGN_IN_URL"))
+    return redirect(sign_on_address())
+
+
+def login_view() -> str | None:
+    """The host's login view for our pages, if it names one."""
+    login = current_app.login_manager
+    return login.blueprint_login_views.get(request.blueprint, login.login_view)  # type: ignore[no-any-return]
+
+
+def sign_on_address() -> str:
+    """Where people sign on and then come to our front page.
+
+    For what was sent as a form: nobody comes back to its address, as some have no page.
+    """
+    view = login_view()
+    if view:
+        return str(login_url(view, next_url=url_for("s2s.home.index")))
+    address: str = state().setting("S2S_SIGN_IN_URL")
+    return request.script_root + address if address.startswith("/") else address
 
 
 def goes_by_allocation(actor: Actor) -> bool:
@@ -138,7 +231,8 @@ def may_see(actor: Actor, referral: Referral, allocation: Allocation | None) -> 
 
     Officers see all but drafts; a school its own; a practitioner what is theirs now; a lead what is
     with their school now. Nobody else sees a referral at all: not Finance, not the auditor.
-    `allocation.practitioner` must be loaded.
+    `allocation.practitioner` must be loaded. That a lead's own account is tied at that school is
+    the database's to say: untied, they do not find the referral.
     """
     if actor.has(Role.SYSTEM):
         return True
@@ -148,8 +242,9 @@ def may_see(actor: Actor, referral: Referral, allocation: Allocation | None) -> 
         return True
     if allocation is None:
         return False
-    if actor.has(Role.PRACTITIONER) and allocation.practitioner.account_id == actor.id:
-        return True
+    theirs = allocation.practitioner
+    if actor.has(Role.PRACTITIONER) and theirs.account_id == actor.id:
+        return theirs.active and theirs.provider_urn == actor.provider
     return actor.has(Role.LEAD) and allocation.provider_urn == actor.provider
 
 

@@ -5,7 +5,9 @@ Exit status 0 only when all is well; what went wrong is one line on standard err
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
@@ -272,14 +274,21 @@ def pull() -> None:
 
 
 @commands.command("check")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for another program to read.")
 @with_appcontext
 @plainly
-def check() -> None:
+def check(as_json: bool) -> None:
     """Look at every part the service needs, and say what to do about what is wrong."""
+    from s2s_portal import host_checks
     from s2s_portal.services import doctor
 
-    findings = doctor.examine()
-    for finding in findings:
-        click.echo(f"{finding.state:4}  {finding.what}: {finding.says}")
-    if any(finding.state == "fail" for finding in findings):
+    findings = host_checks.examine(current_app._get_current_object())
+    status = doctor.worst(findings)
+    if as_json:
+        report = {"status": status, "findings": [asdict(finding) for finding in findings]}
+        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+    else:
+        for finding in findings:
+            click.echo(f"{finding.state:4}  {finding.part}: {finding.says}")
+    if status == "fail":
         raise SystemExit(_fail(S2SError("something needs doing; see above")))

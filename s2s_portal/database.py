@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from flask.globals import app_ctx
+from procrastinate.exceptions import ConnectorException
 from sqlalchemy import Connection, Engine, MetaData, event, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import (
     DeclarativeBase,
     ORMExecuteState,
@@ -24,11 +26,14 @@ from sqlalchemy.orm import (
 )
 
 from s2s_portal.errors import AlreadyAllocated, AlreadyDecided, IntakeClosed, S2SError, Stale
-from s2s_portal.identity import current_actor
+from s2s_portal.identity import Actor, acting_as, current_actor
 from s2s_portal.state import setting, state
 
 SCHEMA = "s2s"
 APPLICATION_ROLE = "s2s_app"
+
+# PostgreSQL cannot be reached, is too slow, or has no connection left; also while deferring a job.
+AWAY = (OperationalError, InterfaceError, PoolTimeout, ConnectorException)
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -54,6 +59,7 @@ CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
         "Another school has just taken the last place. Nothing has been sent; your draft is kept."
         " A place may come free: look again later."
     ),
+    "uq_practitioner_account": lambda: Stale("This account has just been linked to somebody else."),
     "uq_visit_record_visit_id": lambda: Stale("A record of this visit has already been started."),
 }
 
@@ -137,6 +143,17 @@ def make_session(bind: Engine | Connection, **options: Any) -> scoped_session[S2
 def session() -> S2SSession:
     """This app context's session. Read freely; write only inside `unit_of_work`."""
     return state().session()  # type: ignore[no-any-return]
+
+
+@contextmanager
+def apart(reader: Actor) -> Iterator[S2SSession]:
+    """A transaction of its own in which `reader` reads: for what must be known before anybody acts.
+
+    Nothing of it stays; a page's own session has not begun, or has its own connection.
+    """
+    with acting_as(reader), state().session.session_factory() as own:
+        yield own
+        own.end_reading()
 
 
 def close_session() -> None:

@@ -46,6 +46,16 @@ class SignedOut(S2SError):
         super().__init__(message)
 
 
+class IdentityFailed(S2SError):
+    """The host's adapter could not say who somebody is; the log says why."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "We could not read your account, so we cannot show you this page. Nothing has been"
+            " changed. Try again in a few minutes."
+        )
+
+
 class Refused(S2SError):
     """A rule says no. `field` names the form field it belongs to, if there is one."""
 
@@ -108,3 +118,16 @@ class LedgerBroken(S2SError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("The ledger does not verify: " + "; ".join(problems))
         self.problems = problems
+
+
+class SignOnRefused(S2SError):
+    """An account that a provider vouches for cannot be let in; the sentence says whom to ask.
+
+    `code` is a short stable word for the log; it never holds anything about the person.
+    """
+
+    status = 403
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -29,6 +29,7 @@ class Role(StrEnum):
     MANAGER = "manager"
     AUDITOR = "auditor"
     ADMINISTRATOR = "administrator"
+    TRUST_VIEWER = "trust_viewer"
     SYSTEM = "system"
 
 
@@ -37,8 +38,8 @@ class Actor:
     """Somebody who acts, as the host vouches for them.
 
     `id` is the host's stable account key (never an e-mail address); `establishments` the URNs a
-    school user acts for; `provider` the URN of the Complex Needs School a practitioner or lead
-    works for, or None.
+    school user acts for, or a trust's viewer looks at: who is given both roles has each for all of
+    them; `provider` the URN of the Complex Needs School a practitioner or lead works for, or None.
     """
 
     id: str
@@ -47,6 +48,21 @@ class Actor:
     roles: frozenset[Role] = field(default_factory=frozenset)
     establishments: tuple[int, ...] = ()
     provider: int | None = None
+
+    def __post_init__(self) -> None:
+        """Say at once, at the host's own line, what a database would say in riddles later."""
+        if not isinstance(self.id, str):
+            raise TypeError(f"Actor.id must be text, so write str(...): it is {self.id!r}.")
+        unknown = [role for role in self.roles if role not in set(Role)]
+        if unknown:
+            raise ValueError(f"Actor.roles has {unknown[0]!r}: use s2s_portal.Role.")
+        # A user table may have no name for somebody, but every audit row has one.
+        object.__setattr__(self, "name", self.name or self.id)
+        object.__setattr__(self, "email", self.email or "")
+        # Read as they mostly come: a list, or text as in a claim.
+        object.__setattr__(self, "roles", frozenset(Role(role) for role in self.roles))
+        object.__setattr__(self, "establishments", tuple(int(urn) for urn in self.establishments))
+        object.__setattr__(self, "provider", int(self.provider) if self.provider else None)
 
     def has(self, *roles: Role) -> bool:
         """Whether this person has at least one of `roles`."""

@@ -7,6 +7,7 @@ the host's app context as the service itself.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import procrastinate
@@ -18,6 +19,7 @@ from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.state import state
 
 SEND_MAIL = "s2s.send_mail"
+SEND_INVITATION = "s2s.send_invitation"
 VERIFY_LEDGER = "s2s.verify_ledger"
 KEEP_DRAFTS = "s2s.keep_drafts"
 SWEEP_SIGN_ONS = "s2s.sweep_sign_ons"
@@ -40,8 +42,7 @@ class PatientRetry(procrastinate.BaseRetryStrategy):
 
 def build(app: Flask, engine: Engine) -> procrastinate.App:
     """The queue of one mounted app. Nothing connects until a job is deferred or a worker starts."""
-    _, connect = engine.dialect.create_connect_args(engine.url)
-    connector = procrastinate.PsycopgConnector(kwargs={**connect, "options": "-c search_path=s2s"})
+    connector = procrastinate.PsycopgConnector(kwargs=partial(_connection_like, engine))
     jobs = procrastinate.App(connector=connector)
 
     @jobs.task(name=SEND_MAIL, retry=PatientRetry(), queue="mail")
@@ -50,6 +51,13 @@ def build(app: Flask, engine: Engine) -> procrastinate.App:
 
         with app.app_context(), acting_as(SYSTEM):
             notices.send(**arguments)
+
+    @jobs.task(name=SEND_INVITATION, retry=PatientRetry(), queue="mail")
+    def send_invitation(**arguments: Any) -> None:
+        from s2s_portal.services import invitations
+
+        with app.app_context(), acting_as(SYSTEM):
+            invitations.send(**arguments)
 
     @jobs.periodic(cron="17 * * * *")
     @jobs.task(name=VERIFY_LEDGER, queue="upkeep", queueing_lock=VERIFY_LEDGER)
@@ -76,6 +84,24 @@ def build(app: Flask, engine: Engine) -> procrastinate.App:
             drafts.upkeep()
 
     return jobs
+
+
+def _connection_like(engine: Engine) -> dict[str, Any]:
+    """How to connect as `engine` does, for the queue's own connections, with our search path.
+
+    Asked of a connection that the engine has made: a host may say where its server is in the URL,
+    in `connect_args`, or to each connection by an event, as with a token that lasts an hour.
+    """
+    made = engine.raw_connection()
+    try:
+        info = made.driver_connection.info  # type: ignore[union-attr]
+        parameters: dict[str, Any] = info.get_parameters()
+        if info.password:
+            parameters["password"] = info.password
+        parameters["options"] = f"{parameters.get('options', '')} -c search_path=s2s"
+        return parameters
+    finally:
+        made.close()
 
 
 def defer(session: Session, task: str, **arguments: Any) -> None:

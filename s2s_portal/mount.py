@@ -14,24 +14,20 @@ from typing import Any
 from flask import Blueprint, Flask, Response, make_response, request
 from flask_wtf.csrf import CSRFError
 from jinja2 import ChoiceLoader, FileSystemLoader, PackageLoader, PrefixLoader
-from procrastinate.exceptions import ConnectorException
 from sqlalchemy import Engine
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from sqlalchemy.exc import DataError, ProgrammingError
+from werkzeug.exceptions import HTTPException, default_exceptions
 
 from s2s_portal import access, audit, jobs, settings, sign_ons
+from s2s_portal.claims import configuration
 from s2s_portal.cli import commands
-from s2s_portal.database import close_session, make_session
+from s2s_portal.database import AWAY, close_session, make_session
 from s2s_portal.errors import NotMounted, S2SError, SignedOut
 from s2s_portal.identity import IdentityAdapter
 from s2s_portal.state import EXTENSION, State
 
 ROOT = "s2s"
 HERE = Path(__file__).parent
-
-# PostgreSQL cannot be reached, is too slow, or has no connection left; also while deferring a job.
-AWAY = (OperationalError, InterfaceError, PoolTimeout, ConnectorException)
 
 # Every answer of ours carries these; what the host sets stands.
 HEADERS = {
@@ -94,6 +90,8 @@ class S2SPortal:
         if EXTENSION in app.extensions:
             raise NotMounted("S2S is already mounted in this app: call init_app once.")
         settings.fill_in(app.config)
+        configuration.check(app.config)
+        prefix = _prefix(app)
         here = State(
             engine=_engine(app, db or app.extensions.get("sqlalchemy")),
             mail=_mail(app, mail),
@@ -104,11 +102,30 @@ class S2SPortal:
         here.jobs = jobs.build(app, here.engine)
         app.extensions[EXTENSION] = here
         root = _root_blueprint()
-        app.register_blueprint(root, url_prefix=app.config["S2S_URL_PREFIX"])
+        app.register_blueprint(root, url_prefix=prefix)
         here.policies = access.policies(app, ROOT)
         app.teardown_appcontext(_close_session)
         sign_ons.listen(app)
         app.cli.add_command(commands)
+
+
+def _prefix(app: Flask) -> str:
+    """Where to mount: an address, and a blueprint's name, that the host has not used itself."""
+    wanted: str = app.config["S2S_URL_PREFIX"]
+    prefix = wanted.rstrip("/")
+    if not prefix.startswith("/"):
+        raise NotMounted(f"S2S_URL_PREFIX is {wanted!r}: write an address such as '/s2s'.")
+    for address, endpoint in access.foreign_rules(app, prefix, ROOT).items():
+        raise NotMounted(
+            f"S2S would be at {prefix}/, but your view {endpoint!r} is at {address}:"
+            " move it, or set S2S_URL_PREFIX to another address."
+        )
+    if ROOT in app.blueprints:
+        raise NotMounted(
+            f"S2S registers a blueprint called {ROOT!r}, and your app has one: give yours another"
+            " name."
+        )
+    return prefix
 
 
 def _engine(app: Flask, db: Any) -> Engine:
@@ -135,7 +152,10 @@ def _engine(app: Flask, db: Any) -> Engine:
     # connection for the whole request, and a request that then waits for a second one of the same
     # pool can wait for ever; and the host's ROLLBACKs would lose us our prepared statements. What
     # went into a statement stays out of the host's log when one fails.
-    return Engine(engine.pool.recreate(), engine.dialect, engine.url, hide_parameters=True)
+    ours = Engine(engine.pool.recreate(), engine.dialect, engine.url, hide_parameters=True)
+    # Transactions, whatever the host has asked for: who acts, and with it row-level security, holds
+    # for one transaction, and under AUTOCOMMIT there would be none.
+    return ours.execution_options(isolation_level="READ COMMITTED")
 
 
 def _mail(app: Flask, mail: Any) -> Any:
@@ -172,6 +192,7 @@ def _root_blueprint() -> Blueprint:
     from s2s_portal.blueprints.evaluation.views import bp as evaluation
     from s2s_portal.blueprints.finance.views import bp as finance
     from s2s_portal.blueprints.home import bp as home
+    from s2s_portal.blueprints.invitations import bp as invitations
     from s2s_portal.blueprints.referrals.views import bp as referrals
     from s2s_portal.blueprints.triage.views import bp as triage
     from s2s_portal.blueprints.visits.views import bp as visits
@@ -187,21 +208,33 @@ def _root_blueprint() -> Blueprint:
     for away in AWAY:
         root.register_error_handler(away, pages.database_away)
     root.register_error_handler(DataError, pages.no_such_value)
-    root.register_error_handler(HTTPException, pages.http_error)
+    root.register_error_handler(ProgrammingError, pages.not_ready)
+    # For each code too: Flask prefers a host's handler of the code to ours of every HTTPException.
+    for kind in (HTTPException, *default_exceptions):
+        root.register_error_handler(kind, pages.http_error)
+    root.register_error_handler(Exception, pages.unexpected)
     root.context_processor(pages.context)
     pages.add_filters(root)
     root.register_blueprint(home)
-    for part in (referrals, triage, allocation, visits, finance, evaluation, administration):
+    for part in (
+        referrals,
+        triage,
+        allocation,
+        visits,
+        finance,
+        evaluation,
+        administration,
+        invitations,
+    ):
         root.register_blueprint(part, url_prefix=f"/{part.name}")
     return root
 
 
 def _finish(unaudited: Callable[[Exception], Any], response: Response) -> Response:
     """Write down what was read, and add the headers; `unaudited` answers when that fails."""
-    if request.endpoint == f"{ROOT}.static":
-        return response
     try:
-        audit.write_reads(response.status_code)
+        if request.endpoint != f"{ROOT}.static":  # never a read of anything of ours
+            audit.write_reads(response.status_code)
     except AWAY as error:  # too late for an error handler, and what was read may not be shown
         response = make_response(unaudited(error))
     for name, value in HEADERS.items():

@@ -35,6 +35,12 @@ SETTINGS: tuple[Setting, ...] = (
         "The host's template that `s2s/layout.html` extends; the default is our own plain one.",
     ),
     Setting(
+        "S2S_BASE_HAS_MAIN",
+        False,
+        bool,
+        "Whether the host's base template puts a `<main>` of its own around our pages.",
+    ),
+    Setting(
         "S2S_SERVICE_NAME", "School to School Support", str, "The name at the top of our pages."
     ),
     Setting("S2S_COUNCIL_NAME", "Norfolk County Council", str, "Who runs the service."),
@@ -72,7 +78,8 @@ SETTINGS: tuple[Setting, ...] = (
         "S2S_SIGN_IN_URL",
         "/sign-in",
         str,
-        "Where an unsigned visitor is sent when the host's LoginManager names no login view.",
+        "Where an unsigned visitor is sent when the host's LoginManager names no login view; a path"
+        " is one of the host's app.",
     ),
     Setting(
         "S2S_IDLE_MINUTES",
@@ -124,6 +131,86 @@ SETTINGS: tuple[Setting, ...] = (
         5000,
         int,
         "How long one database statement of a page may take, in milliseconds.",
+    ),
+    Setting(
+        "S2S_ENTRA_TENANT",
+        None,
+        str,
+        "`EntraClaims`: the directory (tenant) id of the council; without it nobody comes in.",
+    ),
+    Setting(
+        "S2S_ENTRA_ROLE_PREFIX",
+        "S2S.",
+        str,
+        "`EntraClaims`: what the app roles of this service begin with.",
+    ),
+    Setting(
+        "S2S_ENTRA_ROLES",
+        {
+            "Officer": "send_officer",
+            "Finance": "finance",
+            "FinanceApprover": "finance_approver",
+            "Manager": "manager",
+            "Auditor": "auditor",
+            "Admin": "administrator",
+        },
+        dict,
+        "`EntraClaims`: the rest of an app role, and the role it stands for here.",
+    ),
+    Setting(
+        "S2S_ENTRA_GUESTS",
+        False,
+        bool,
+        "`EntraClaims`: whether guest accounts of the directory may come in.",
+    ),
+    Setting(
+        "S2S_DFE_ROLES",
+        {
+            "S2S_SENCO": "school_referrer",
+            "S2S_HEAD": "school_referrer",
+            "S2S_PRACTITIONER": "practitioner",
+            "S2S_LEAD": "provider_lead",
+        },
+        dict,
+        "`DfESignInClaims`: a role code of the service at DfE Sign-in, and the role it stands for.",
+    ),
+    Setting(
+        "S2S_DFE_API_URL",
+        "https://api.signin.education.gov.uk",
+        str,
+        "`DfESignInClaims`: the public API of DfE Sign-in, which is asked for role codes.",
+    ),
+    Setting(
+        "S2S_DFE_API_SECRET",
+        None,
+        str,
+        "`DfESignInClaims`: the API secret (not the client secret) that signs our questions.",
+    ),
+    Setting(
+        "S2S_DFE_CLIENT_ID", None, str, "`DfESignInClaims`: the client id of this portal there."
+    ),
+    Setting(
+        "S2S_DFE_SERVICE_ID", None, str, "`DfESignInClaims`: the id of this portal's service there."
+    ),
+    Setting(
+        "S2S_DFE_API_TIMEOUT",
+        3,
+        float,
+        "`DfESignInClaims`: how long we wait for that API, in seconds.",
+    ),
+    Setting(
+        "S2S_DFE_ROLES_CACHE_SECONDS",
+        60,
+        int,
+        "`DfESignInClaims`: how long role codes are used without asking again, in seconds; a role"
+        " taken away there ends here within it.",
+    ),
+    Setting(
+        "S2S_DFE_ROLES_STALE_SECONDS",
+        3600,
+        int,
+        "`DfESignInClaims`: how long they are used while the API is away, in seconds; then the"
+        " person is refused.",
     ),
 )
 

@@ -12,14 +12,19 @@ PROVIDER, OTHER_PROVIDER = 900201, 900202
 
 
 def _actor(
-    key: str, name: str, *roles: Role, school: int = 0, provider: int | None = None
+    key: str,
+    name: str,
+    *roles: Role,
+    school: int = 0,
+    schools: tuple[int, ...] = (),
+    provider: int | None = None,
 ) -> Actor:
     return Actor(
         id=key,
         name=name,
         email=f"{key}@school.example",
         roles=frozenset(roles),
-        establishments=(school,) if school else (),
+        establishments=(school,) if school else schools,
         provider=provider,
     )
 
@@ -44,11 +49,15 @@ ACTORS: dict[str, Actor] = {
         ),
         _actor("lead", "Lena Lead", Role.LEAD, provider=PROVIDER),
         _actor("other-lead", "Luca Lead", Role.LEAD, provider=OTHER_PROVIDER),
+        # Has both roles at PROVIDER and no row there: nobody has said which practitioner this is.
+        _actor("newcomer", "Nat Newcomer", Role.PRACTITIONER, Role.LEAD, provider=PROVIDER),
         _actor("finance", "Fay Finance", Role.FINANCE),
         _actor("finance-approver", "Abe Approver", Role.FINANCE, Role.FINANCE_APPROVER),
         _actor("manager", "Mo Manager", Role.MANAGER),
         _actor("auditor", "Aud Auditor", Role.AUDITOR),
         _actor("administrator", "Adi Administrator", Role.ADMINISTRATOR),
+        # Of SCHOOL too, so that what a trust sees of it can be held against what SCHOOL sees.
+        _actor("trust-viewer", "Tia Trust", Role.TRUST_VIEWER, schools=(SCHOOL, ACADEMY)),
         _actor("outsider", "Oz Outsider"),
     )
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from govuk_frontend_wtf.wtforms_widgets import GovTextInput
+from s2s_portal.blueprints.widgets import GovTextInput
 from wtforms import Field
 from wtforms.fields import SelectChoice
 

@@ -1,4 +1,4 @@
-"""Finance's own pages: the fee ledger, a school's statement, pulls and their collection."""
+"""Finance's own pages: the fee ledger, pulls, collection; statements of a school and of a trust."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import allow, finance, school
+from s2s_portal.access import trust as trust_viewer
 from s2s_portal.blueprints.finance.forms import CollectForm, PullForm
 from s2s_portal.blueprints.forms import tidy
 from s2s_portal.blueprints.pages import page, refuse
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
-from s2s_portal.services import accounts, pulls
+from s2s_portal.services import accounts, pulls, trusts
 from s2s_portal.services.accounts import STANDING_WORDS, Standing
 from s2s_portal.state import setting
 
@@ -43,10 +44,17 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/schools/<int:urn>")
-@allow(finance | school)
+@allow(finance | school | trust_viewer)
 def statement(urn: int) -> ResponseReturnValue:
     """What one school was charged, what was collected, and what it owes."""
     return page("s2s/finance/statement.html", statement=accounts.statement(urn, by=current_actor()))
+
+
+@bp.get("/trust")
+@allow(trust_viewer)
+def trust() -> ResponseReturnValue:
+    """The schools of an academy trust in numbers: referrals and charges."""
+    return page("s2s/finance/trust.html", overview=trusts.overview(by=current_actor()))
 
 
 @bp.route("/pulls", methods=["GET", "POST"], endpoint="pulls")

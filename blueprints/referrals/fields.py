@@ -6,13 +6,6 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from govuk_frontend_wtf.wtforms_widgets import (
-    GovCheckboxesInput,
-    GovCheckboxInput,
-    GovRadioInput,
-    GovSelect,
-    GovTextInput,
-)
 from wtforms import (
     BooleanField,
     Field,
@@ -26,6 +19,13 @@ from wtforms.validators import StopValidation
 
 from s2s_portal import clock
 from s2s_portal.blueprints.forms import S2SForm, Seen
+from s2s_portal.blueprints.widgets import (
+    GovCheckboxesInput,
+    GovCheckboxInput,
+    GovRadioInput,
+    GovSelect,
+    GovTextInput,
+)
 
 LEGEND = "govuk-fieldset__legend--s"
 
@@ -44,7 +44,7 @@ class SectionForm(S2SForm):
         return {
             name: field.data
             for name, field in self._fields.items()
-            if name not in {"seen", "csrf_token"}
+            if name not in {"seen", self.meta.csrf_field_name}
         }
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import date, time
 from typing import Any
 
-from govuk_frontend_wtf.wtforms_widgets import GovRadioInput, GovSelect, GovTextInput
 from wtforms import Field, Form, FormField, RadioField, SelectField, ValidationError
 from wtforms.fields import SelectChoice
 
@@ -22,6 +21,7 @@ from s2s_portal.blueprints.forms import (
     Seen,
     tidy,
 )
+from s2s_portal.blueprints.widgets import GovRadioInput, GovSelect, GovTextInput
 from s2s_portal.models.referral import Achieved, OutcomeWanted
 from s2s_portal.models.visit import Visit, VisitKind, VisitRecord
 from s2s_portal.services.closing import ACHIEVED_WORDS, seen_mark

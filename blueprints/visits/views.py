@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import allow, lead, officer, practitioner, school
 from s2s_portal.blueprints.forms import ButtonForm
-from s2s_portal.blueprints.pages import page, refuse
+from s2s_portal.blueprints.pages import link_of_visitor, page, refuse
 from s2s_portal.blueprints.visits.forms import (
     AddendumForm,
     BookForm,
@@ -27,6 +27,7 @@ from s2s_portal.errors import NotFound, OutOfOrder, RecordIssued, Refused, Stale
 from s2s_portal.identity import Role, current_actor
 from s2s_portal.models.visit import Visit, VisitKind
 from s2s_portal.services import caseload, closing, reading, records, referrals, standing, visits
+from s2s_portal.services.links import Link
 from s2s_portal.services.record_answers import answers_of, missing
 
 bp = Blueprint("visits", __name__)
@@ -39,9 +40,13 @@ readers = school | officer | practitioner | lead
 def index() -> ResponseReturnValue:
     """What is new, due, coming and open; for a lead, of the whole Complex Needs School."""
     actor = current_actor()
-    mine = caseload.of_practitioner(actor) if actor.has(Role.PRACTITIONER) else None
-    school = caseload.of_provider(actor) if actor.has(Role.LEAD) else None
-    return page("s2s/visits/index.html", mine=mine, school=school, kinds=visits.KIND_NAMES)
+    link = link_of_visitor()
+    tied = link is Link.TIED
+    mine = caseload.of_practitioner(actor) if tied and actor.has(Role.PRACTITIONER) else None
+    school = caseload.of_provider(actor) if tied and actor.has(Role.LEAD) else None
+    return page(
+        "s2s/visits/index.html", mine=mine, school=school, link=link, kinds=visits.KIND_NAMES
+    )
 
 
 @bp.get("/<reference>/")

@@ -89,6 +89,13 @@ class Establishment(Base):
         """Whether the register says it has closed."""
         return self.status_code == CLOSED
 
+    def is_open_on(self, day: date) -> bool:
+        """Whether pupils could be on its roll on `day`, by the register's status and dates."""
+        if self.status_code in {CLOSED, PROPOSED}:
+            return False
+        opened, closed = self.open_date or date.min, self.close_date or date.max
+        return opened <= day <= closed
+
     @property
     def setting_kind(self) -> SettingKind:
         """Nursery phase is early years; a reception class belongs to its mainstream school."""

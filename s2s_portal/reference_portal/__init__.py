@@ -2,15 +2,17 @@
 s2s_portal.reference_portal`.
 
 It stands in for the council's own portal and shows, in `create_app`, what a host does to mount the
-service. It is for looking around and for tests, not for real children: anybody who can reach it can
-sign on as anybody.
+service. It is for looking around and for tests, not for real children: unless an OpenID provider is
+configured (`docs/sign-on.md`), anybody who can reach it can sign on as anybody.
 """
 
 from __future__ import annotations
 
 import atexit
+import json
 import os
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,30 @@ from flask_mail import Mail
 from flask_wtf import CSRFProtect
 from sqlalchemy import make_url
 
+from s2s_portal import settings
 from s2s_portal.errors import NotMounted
 from s2s_portal.mount import S2SPortal
-from s2s_portal.reference_portal import accounts, folder, mailbox, pages, sign_on
+from s2s_portal.reference_portal import (
+    account_commands,
+    accounts,
+    folder,
+    mailbox,
+    openid,
+    pages,
+    providers,
+    sessions,
+    sign_on,
+)
 from s2s_portal.reference_portal.postgres import EmbeddedPostgres
 
 SMTP_PORT = 2525  # where mail goes until `make run` has chosen a port
+
+# Keys of the portal's own, from the environment or `config`; `docs/sign-on.md` tells of them.
+PORTAL_KEYS = (
+    "PORTAL_SMTP_PORT",
+    "PORTAL_OIDC_ISSUER",  # of the past: refused, lest an upgrade let people in as personas
+    *(f"PORTAL_{kind.key.upper()}_{part}" for kind in providers.KINDS for part in providers.PARTS),
+)
 
 __all__ = ["create_app"]
 
@@ -32,9 +52,9 @@ __all__ = ["create_app"]
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """The portal with the service mounted. `config` goes before the environment.
 
-    Understands `DATABASE_URL`, `S2S_DATA_DIR`, `PORTAL_SMTP_PORT`, `PORTAL_OIDC_ISSUER`, and every
-    `S2S_...` setting in `config`. Without `DATABASE_URL` the embedded PostgreSQL of the folder is
-    started, or used where it runs already.
+    Understands `DATABASE_URL`, `S2S_DATA_DIR`, the `PORTAL_...` keys below, and every `S2S_...`
+    setting. Without `DATABASE_URL` the embedded PostgreSQL of the folder is started, or used where
+    it runs already.
     """
     app = Flask(__name__)
     app.config.from_mapping(_defaults())
@@ -46,30 +66,57 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config["SQLALCHEMY_DATABASE_URI"] = for_sqlalchemy(
         app.config["DATABASE_URL"] or _embedded(place)
     )
+    settings.fill_in(app.config)
+    app.config["S2S_DFE_CLIENT_ID"] = (
+        app.config["S2S_DFE_CLIENT_ID"] or app.config["PORTAL_DFE_CLIENT_ID"]
+    )
+    _secure_the_cookie(app)
     accounts.init_app(app)
+    sessions.init_app(app)
+    providers.init_app(app)
+    openid.init_app(app)
     Mail(app)
     CSRFProtect(app)
     S2SPortal().init_app(app, identity=accounts.Identity())
     pages.init_app(app)
     for blueprint in (pages.bp, sign_on.bp, mailbox.bp):
         app.register_blueprint(blueprint)
-    if app.config["PORTAL_OIDC_ISSUER"]:
-        app.logger.warning("Personas are off, because PORTAL_OIDC_ISSUER is set.")
+    app.cli.add_command(account_commands.commands)
+    for issuer in sorted(name for name in PORTAL_KEYS if name.endswith("_ISSUER")):
+        if app.config[issuer]:
+            app.logger.warning("Personas are off, because %s is set.", issuer)
     return app
 
 
+def _secure_the_cookie(app: Flask) -> None:
+    """Behind https the cookie goes by https alone, and no other host can set it for us."""
+    if pages.is_secure(app):
+        app.config["SESSION_COOKIE_SECURE"] = True
+        app.config["SESSION_COOKIE_NAME"] = f"__Host-{app.config['SESSION_COOKIE_NAME']}"
+
+
+def _from_environment() -> dict[str, Any]:
+    """What the environment sets of our keys; JSON for what is neither text nor unset."""
+    given = {name: os.environ.get(name) for name in (*PORTAL_KEYS, "DATABASE_URL", "S2S_DATA_DIR")}
+    for setting in settings.SETTINGS:
+        text = os.environ.get(setting.name)
+        if text:
+            given[setting.name] = text if setting.kind is str else json.loads(text)
+    return given
+
+
 def _defaults() -> dict[str, Any]:
-    environment = os.environ.get
+    given = _from_environment()
     return {
-        "DATABASE_URL": environment("DATABASE_URL"),
-        "S2S_DATA_DIR": environment("S2S_DATA_DIR"),
-        "PORTAL_SMTP_PORT": environment("PORTAL_SMTP_PORT"),
-        "PORTAL_OIDC_ISSUER": environment("PORTAL_OIDC_ISSUER"),
         "S2S_BASE_TEMPLATE": "portal/base.html",
+        # With what the provider itself may take this keeps the page within three seconds.
+        "S2S_DFE_API_TIMEOUT": 0.9,
         "SECRET_KEY": None,
         "SESSION_COOKIE_NAME": "portal_session",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
+        # An hour more than the service's own limit (S2S_SIGN_ON_HOURS), which says why it ended.
+        "PERMANENT_SESSION_LIFETIME": timedelta(hours=13),
         "MAX_CONTENT_LENGTH": 2 * 1024 * 1024,
         "MAIL_SERVER": "127.0.0.1",
         "MAIL_DEFAULT_SENDER": "School to School Support <s2s@portal.example>",
@@ -82,6 +129,7 @@ def _defaults() -> dict[str, Any]:
             "pool_timeout": 3,
             "connect_args": {"connect_timeout": 3},
         },
+        **given,
     }
 
 

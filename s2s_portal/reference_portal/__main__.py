@@ -28,6 +28,7 @@ from s2s_portal.reference_portal import accounts, create_app, demonstration, fol
 from s2s_portal.reference_portal.personas import PERSONAS
 from s2s_portal.reference_portal.postgres import EmbeddedPostgres, EmbeddedPostgresError
 from s2s_portal.reference_portal.processes import Child, ChildStopped
+from s2s_portal.reference_portal.providers import KINDS
 from s2s_portal.state import state
 
 PACKAGE = "s2s_portal.reference_portal"
@@ -181,8 +182,12 @@ def _wait_for_answer(port: int, children: list[Child]) -> None:
 
 def _say_ready(port: int) -> None:
     print(f"\nReady: http://127.0.0.1:{port}\n", flush=True)
-    if os.environ.get("PORTAL_OIDC_ISSUER"):
-        print("Personas are off, because PORTAL_OIDC_ISSUER is set.", flush=True)
+    issuers = [f"PORTAL_{kind.key.upper()}_ISSUER" for kind in KINDS]
+    if found := [name for name in issuers if os.environ.get(name)]:
+        verb = "is" if len(found) == 1 else "are"
+        print(f"Personas are off, because {' and '.join(found)} {verb} set.", flush=True)
+        print(f"Sign in at http://127.0.0.1:{port}/sign-in")
+        print("\nCtrl-C stops everything.", flush=True)
         return
     print(f"Sign in at http://127.0.0.1:{port}/sign-in as:")
     for persona in PERSONAS.values():

@@ -1,60 +1,46 @@
 """The portal's own accounts, and how they become the service's actors.
 
-This is the part that every council writes for itself: its own table, its own Flask-Login, and an
+This is the part that every council writes for itself: its own tables, its own Flask-Login, and an
 adapter of one method.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
-from flask import Flask, current_app, g
+from flask import Flask, g
 from flask_login import LoginManager, UserMixin
-from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Integer, Text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 
-from s2s_portal import Actor, Role
+from s2s_portal import Actor, clock
+from s2s_portal.claims import SignOnRefused
+from s2s_portal.reference_portal import sessions
 from s2s_portal.reference_portal.personas import PERSONAS, Persona
+from s2s_portal.reference_portal.providers import Provider, configured
+from s2s_portal.reference_portal.tables import PortalAccount, PortalUser, db
 
-db = SQLAlchemy()
-
-
-class PortalUser(db.Model):  # type: ignore[name-defined]
-    """One account of the portal, in its own table outside the service's schema."""
-
-    __tablename__ = "portal_user"
-    # Said outright: PostgreSQL looks first in a schema of the login's name, and ours is "s2s" too.
-    __table_args__ = {"schema": "public"}
-
-    key: Mapped[str] = mapped_column(Text, primary_key=True)
-    name: Mapped[str] = mapped_column(Text)
-    email: Mapped[str] = mapped_column(Text)
-    roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    establishments: Mapped[list[int]] = mapped_column(ARRAY(Integer))
-    provider: Mapped[int | None]
-
-    def actor(self, urn: int | None = None) -> Actor:
-        """This account as the service knows it, acting for the school `urn` if one is given."""
-        return Actor(
-            id=self.key,
-            name=self.name,
-            email=self.email,
-            roles=frozenset(Role(role) for role in self.roles),
-            establishments=(urn,) if urn else tuple(self.establishments),
-            provider=self.provider,
-        )
+ACCOUNT = (
+    "account:"  # begins the name by which Flask-Login knows somebody with a provider's account
+)
+# About one sign-on, not about the person: not kept.
+PROTOCOL_CLAIMS = frozenset(
+    {
+        *("aud", "azp", "exp", "nbf", "iat", "auth_time", "nonce", "at_hash", "c_hash", "s_hash"),
+        *("jti", "sid", "uti", "rh", "aio", "amr", "acr"),
+    }
+)
 
 
 class SignedOn(UserMixin):
-    """Whoever is signed on: an account, and perhaps another school than its own."""
+    """Whoever is signed on: who they act as, perhaps for another school than their own."""
 
-    def __init__(self, account: PortalUser, urn: int | None = None) -> None:
-        self.id = f"{account.key}@{urn}" if urn else account.key
-        self.other_school = urn
-        self.actor = account.actor(urn)
+    def __init__(self, identifier: str, actor: Actor, other_school: int | None = None) -> None:
+        self.id = identifier
+        self.actor = actor
+        self.other_school = other_school
 
 
 class Identity:
@@ -63,6 +49,10 @@ class Identity:
     def actor(self, user: Any) -> Actor:
         """The actor that the signed-on user carries."""
         return user.actor  # type: ignore[no-any-return]
+
+
+class SwitchedOff(SignOnRefused):
+    """The portal itself has switched this account off."""
 
 
 def init_app(app: Flask) -> None:
@@ -76,37 +66,90 @@ def init_app(app: Flask) -> None:
 
 def personas_allowed() -> bool:
     """Whether people may sign on as personas: never beside a real OpenID provider."""
-    return not current_app.config["PORTAL_OIDC_ISSUER"]
+    return not configured()
 
 
 def load(identifier: str) -> SignedOn | None:
-    """The signed-on user that a session names, or None when there is none (any more)."""
-    key, _, urn = identifier.partition("@")
-    if not personas_allowed() or not (urn == "" or urn.isdecimal()):
-        return None
-    account = _account_of(key)
-    return SignedOn(account, int(urn) if urn else None) if account else None
+    """The signed-on user that a session names, or None when there is none (any more).
 
-
-def _account_of(key: str) -> PortalUser | None:
-    """The account; while the database is away that is an error once, and nobody after that.
-
-    For the page that tells of the error asks again who is signed on.
+    While the database is away that is an error once, and nobody after that: the page that tells of
+    the error asks again who is signed on.
     """
     if g.get("portal_database_is_away"):
         return None
     try:
-        return db.session.get(PortalUser, key)
-    except OperationalError:
+        if identifier.startswith(ACCOUNT):
+            return _with_account(identifier.removeprefix(ACCOUNT))
+        return _with_persona(identifier)
+    except sessions.AWAY:
         g.portal_database_is_away = True
         raise
 
 
+def persona(account: PortalUser, urn: int | None = None) -> SignedOn:
+    """The persona with that account, acting for the school `urn` if one is given."""
+    identifier = f"{account.key}@{urn}" if urn else account.key
+    return SignedOn(identifier, account.actor(urn), urn)
+
+
+def _with_persona(identifier: str) -> SignedOn | None:
+    key, _, urn = identifier.partition("@")
+    if not personas_allowed() or not (urn == "" or urn.isdecimal()):
+        return None
+    account = db.session.get(PortalUser, key)
+    return persona(account, int(urn) if urn else None) if account else None
+
+
+def _with_account(key: str) -> SignedOn | None:
+    """Somebody with a provider's account, as it stands at this request.
+
+    The actor is made anew each time: who lost their school or role is out at once. Why is kept in
+    `g.portal_refusal` for the sign-in page.
+    """
+    account = db.session.get(PortalAccount, key)
+    provider = configured().get(account.provider) if account else None
+    if account is None or provider is None or provider.issuer != account.issuer:
+        return None
+    try:
+        return signed_on(provider, account)
+    except SignOnRefused as refusal:
+        g.portal_refusal = refusal
+        return None
+
+
+def signed_on(provider: Provider, account: PortalAccount) -> SignedOn:
+    """The person with that account. Raises SignOnRefused when they may not come in."""
+    if account.switched_off_at is not None:
+        raise SwitchedOff(
+            "Your account has been switched off in this portal. If you think that is a mistake,"
+            " ask whoever looks after the portal.",
+            "switched-off",
+        )
+    return SignedOn(f"{ACCOUNT}{account.key}", provider.actor(account.claims))
+
+
+def remember(provider: Provider, claims: Mapping[str, Any]) -> PortalAccount:
+    """The account of this issuer and subject, made if need be, with what is now said of it."""
+    values = {
+        "provider": provider.key,
+        "claims": {name: claims[name] for name in claims if name not in PROTOCOL_CLAIMS},
+        "signed_on_at": clock.now(),
+    }
+    whose = {"issuer": provider.issuer, "subject": claims["sub"]}
+    db.session.execute(
+        insert(PortalAccount)
+        .values(key=uuid4().hex, first_seen_at=values["signed_on_at"], **whose, **values)
+        .on_conflict_do_update(index_elements=list(whose), set_=values)
+    )
+    db.session.commit()
+    return db.session.execute(select(PortalAccount).filter_by(**whose)).scalar_one()
+
+
 def prepare() -> None:
-    """Make the portal's own table, and bring the personas' accounts up to date."""
+    """Make the portal's own tables, and bring the personas' accounts up to date."""
     db.create_all()
-    for persona in PERSONAS.values():
-        db.session.merge(_account(persona))
+    for one in PERSONAS.values():
+        db.session.merge(_account(one))
     db.session.commit()
 
 

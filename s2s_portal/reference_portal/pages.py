@@ -3,37 +3,45 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import Any
 
-from flask import Blueprint, Flask, Response, has_request_context, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    has_request_context,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from s2s_portal.blueprints.pages import nav_items
 from s2s_portal.identity import NOBODY, Actor, acting_as
+from s2s_portal.reference_portal import sessions
 from s2s_portal.reference_portal.accounts import personas_allowed
+from s2s_portal.reference_portal.providers import EXTENSION
 
 bp = Blueprint("pages", __name__)
 
-POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-    )
+POLICY = (
+    "default-src 'self'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "object-src 'none'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
 )
 HEADERS = {
-    "Content-Security-Policy": POLICY,
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+HSTS = "max-age=31536000; includeSubDomains"
 
 # Term dates of 2019/20 as the council set them: what, first day, last day.
 TERMS = (
@@ -111,8 +119,10 @@ def service_menu() -> list[dict[str, Any]]:
 def init_app(app: Flask) -> None:
     """Errors, headers and template words for the whole portal."""
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(OperationalError, _database_away)
-    app.after_request(_finish)
+    for away in sessions.AWAY:
+        app.register_error_handler(away, _database_away)
+    app.before_request(_refuse_other_sites)
+    app.after_request(partial(_finish, headers_of(app)))
     app.context_processor(_words)
 
 
@@ -128,15 +138,44 @@ def _words() -> dict[str, Any]:
     }
 
 
-def _finish(response: Response) -> Response:
-    for name, value in HEADERS.items():
+def headers_of(app: Flask) -> dict[str, str]:
+    """What every answer carries. Forms go to this portal, and from it on to its providers alone.
+
+    Browsers hold a redirect after a form to `form-action` as well, so the providers stand in it.
+    """
+    providers = app.extensions[EXTENSION].values()
+    origins = sorted({origin for provider in providers for origin in provider.origins})
+    policy = (*POLICY, " ".join(("form-action 'self'", *origins)))
+    headers = {"Content-Security-Policy": "; ".join(policy), **HEADERS}
+    return headers | ({"Strict-Transport-Security": HSTS} if is_secure(app) else {})
+
+
+def _refuse_other_sites() -> None:
+    """Nothing is changed by a page of another site, even one that has got hold of a token.
+
+    Browsers say where a request comes from (Fetch Metadata); what is no browser says nothing.
+    """
+    changes = request.method not in {"GET", "HEAD", "OPTIONS"}
+    if changes and request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}:
+        abort(403)
+
+
+def is_secure(app: Flask) -> bool:
+    """Whether people reach this portal by https."""
+    return str(app.config["S2S_EXTERNAL_URL"] or "").startswith("https://")
+
+
+def _finish(headers: dict[str, str], response: Response) -> Response:
+    for name, value in headers.items():
         response.headers.setdefault(name, value)
     if response.mimetype == "text/html":
         response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     return response
 
 
 WORDS = {
+    403: ("This form came from another website", "Go to the page here and fill it in again."),
     400: ("The page had expired", "Go back, refresh the page and try again."),
     404: ("Page not found", "If you typed the address, check that it is right."),
     405: ("This page cannot be used that way", "Go to the page and use its buttons."),

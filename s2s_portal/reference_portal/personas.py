@@ -1,7 +1,7 @@
 """The people a newcomer can be in this portal. All are invented.
 
 They stand in for the council's own accounts. They never exist beside real sign-on: with
-`PORTAL_OIDC_ISSUER` set nobody can be a persona.
+`PORTAL_ENTRA_ISSUER` or `PORTAL_DFE_ISSUER` set nobody can be a persona.
 """
 
 from __future__ import annotations

@@ -181,10 +181,10 @@ def totals() -> Totals:
 def statement(urn: int, *, by: Actor) -> Statement:
     """The entries and balance of one school.
 
-    Finance may ask about any; a school's own staff about theirs. Raises NotFound for another's,
-    as for a school that does not exist.
+    Finance may ask about any; a school's own staff and its trust about theirs. Raises NotFound for
+    another's, as for a school that does not exist.
     """
-    mine = urn in by.establishments and by.has(Role.REFERRER)
+    mine = urn in by.establishments and by.has(Role.REFERRER, Role.TRUST_VIEWER)
     if not mine and not by.has(Role.FINANCE, Role.FINANCE_APPROVER, Role.SYSTEM):
         raise NotFound()
     establishment = session().get(Establishment, urn)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from s2s_portal import clock
+from s2s_portal import clock, signals
 from s2s_portal.database import UnitOfWork
 from s2s_portal.errors import AlreadyAllocated, OutOfOrder, Refused
 from s2s_portal.identity import Actor
@@ -62,6 +62,14 @@ def allocate(
         note=reason,
     )
     _tell(work, referral, allocation)
+    signals.tell(
+        work,
+        signals.allocation_made,
+        reference=referral.reference,
+        urn=referral.urn,
+        by=by.id,
+        provider_urn=practitioner.provider_urn,
+    )
     return allocation
 
 

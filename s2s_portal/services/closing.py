@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sqlalchemy import exists, select
 
-from s2s_portal import audit, clock
+from s2s_portal import audit, clock, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import OutOfOrder, Refused, Stale
 from s2s_portal.identity import Actor
@@ -70,6 +71,7 @@ def record_outcomes(
     link = notices.link_to("s2s.referrals.show", reference=referral.reference)
     notices.tell_school(work, "outcomes_recorded", referral, link)
     notices.tell_officers(work, "referral_to_close", referral)
+    signals.tell(work, signals.outcomes_recorded, **_of(referral, by))
     return referral
 
 
@@ -100,6 +102,7 @@ def close(
     told = f"{CLOSURE_WORDS[closure]}.\n{message}"
     referrals.record(work, referral, Action.CLOSED, by=by, message=told)
     _tell(work, "referral_closed", referral)
+    signals.tell(work, signals.referral_closed, closure=str(closure), **_of(referral, by))
     return referral
 
 
@@ -117,6 +120,7 @@ def reopen(work: UnitOfWork, reference: str, *, reason: str, seen: int, by: Acto
     told = f"{reason}\nThere is no new fee: reopening a referral is not charged."
     referrals.record(work, referral, Action.REOPENED, by=by, message=told)
     _tell(work, "referral_reopened", referral)
+    signals.tell(work, signals.referral_reopened, **_of(referral, by))
     return referral
 
 
@@ -187,6 +191,11 @@ def _summary(wanted: list[OutcomeWanted]) -> str:
         ).capitalize()
         + "."
     )
+
+
+def _of(referral: Referral, by: Actor) -> dict[str, Any]:
+    """What every signal about a referral brings."""
+    return {"reference": referral.reference, "urn": referral.urn, "by": by.id}
 
 
 def _tell(work: UnitOfWork, notice: str, referral: Referral) -> None:

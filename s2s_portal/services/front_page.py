@@ -1,63 +1,114 @@
-"""What waits for the acting person, as tiles on the front page: one statement for all of them."""
+"""What waits for the acting person: tiles on the front page, badges in the menu.
+
+Either takes one statement, whatever the person's roles.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, exists, func, literal, select
 
 from s2s_portal.database import session
-from s2s_portal.identity import Actor, Role, current_actor
+from s2s_portal.identity import Role, current_actor
 from s2s_portal.models.ledger import EntryKind, LedgerEntry, PullLine
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral, Status
 from s2s_portal.models.visit import Acknowledgement, Visit, VisitRecord
+from s2s_portal.services import trusts
+
+COUNTED = 100  # a badge counts no further, so it takes as long with a million rows
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One thing that may wait: how many, of what, and the endpoint of the page that shows them."""
+    """One thing that may wait: how many, of what, and the endpoint of the page that shows them.
+
+    `calls` says that somebody waits for this person to act: only that counts towards a badge.
+    """
 
     key: str
     text: str
     endpoint: str
-    values: dict[str, str]
+    status: str = ""
+    calls: bool = True
     count: int = 0
 
+    @property
+    def values(self) -> dict[str, str]:
+        """What to build the address of the page with."""
+        return {"status": self.status} if self.status else {}
 
-Counted = tuple[Tile, Select[int]]
+
+Counted = tuple[Tile, Select[Any]]
 
 
 def tiles() -> list[Tile]:
     """The tiles of the acting person's roles, each with its count."""
-    counted = [
-        pair
-        for rule in (_school, _officer, _practitioner, _finance)
-        for pair in rule(current_actor())
-    ]
+    counted = _counted(current_actor().roles)
+    return _ask(counted, _statement(counted, None)) if counted else []
+
+
+def badges() -> dict[str, int]:
+    """How many wait for the acting person, by the endpoint of the page that shows them.
+
+    Each is counted up to `COUNTED`.
+    """
+    counted = tuple(pair for pair in _counted(current_actor().roles) if pair[0].calls)
     if not counted:
-        return []
-    row = (
-        session()
-        .execute(select(*(query.scalar_subquery().label(tile.key) for tile, query in counted)))
-        .one()
+        return {}
+    found: dict[str, int] = defaultdict(int)
+    for tile in _ask(counted, _statement(counted, COUNTED)):
+        found[tile.endpoint] = min(found[tile.endpoint] + tile.count, COUNTED)
+    return dict(found)
+
+
+def _ask(counted: tuple[Counted, ...], statement: Select[Any]) -> list[Tile]:
+    actor = current_actor()
+    who = {"account": actor.id, "establishments": list(actor.establishments)}
+    row = session().execute(statement, who).one()
+    return [replace(tile, count=getattr(row, tile.key)) for tile, _query in counted]
+
+
+@cache  # building the statement costs more than asking it
+def _statement(counted: tuple[Counted, ...], at_most: int | None) -> Select[Any]:
+    """Every count as a column of one row, each up to `at_most`."""
+    return select(
+        *(
+            select(func.count())
+            .select_from(query.limit(at_most).subquery())
+            .scalar_subquery()
+            .label(tile.key)
+            for tile, query in counted
+        )
     )
-    return [
-        Tile(tile.key, tile.text, tile.endpoint, tile.values, getattr(row, tile.key))
-        for tile, _query in counted
-    ]
 
 
-def _count(*where: ColumnElement[bool]) -> Select[int]:
-    return select(func.count()).select_from(Referral).where(*where)
+@cache
+def _counted(roles: frozenset[Role]) -> tuple[Counted, ...]:
+    rules = {
+        Role.REFERRER: _school,
+        Role.OFFICER: _officer,
+        Role.PRACTITIONER: _practitioner,
+        Role.FINANCE: _finance,
+        Role.FINANCE_APPROVER: _finance,
+        Role.TRUST_VIEWER: _trust,
+    }
+    asked = dict.fromkeys(rule for role, rule in rules.items() if role in roles)
+    return tuple(pair for rule in asked for pair in rule())
 
 
-def _school(actor: Actor) -> list[Counted]:
-    if not actor.has(Role.REFERRER):
-        return []
-    mine = Referral.urn.in_(actor.establishments)
+def _referrals(*where: ColumnElement[bool]) -> Select[Any]:
+    return select(literal(1)).select_from(Referral).where(*where)
+
+
+def _school() -> list[Counted]:
+    mine = Referral.urn.in_(bindparam("establishments", expanding=True))
     unread = (
-        select(func.count())
+        select(literal(1))
         .select_from(VisitRecord)
         .join(Referral, Referral.id == VisitRecord.referral_id)
         .where(
@@ -68,40 +119,39 @@ def _school(actor: Actor) -> list[Counted]:
     )
     where = "s2s.referrals.index"
     return [
-        (Tile("drafts", "Not sent yet", where, {}), _count(mine, Referral.status == Status.DRAFT)),
         (
-            Tile("returned", "Sent back to you for more information", where, {}),
-            _count(mine, Referral.status == Status.RETURNED),
+            Tile("drafts", "Not sent yet", where, calls=False),
+            _referrals(mine, Referral.status == Status.DRAFT),
         ),
-        (Tile("unread", "Visit records to read", where, {}), unread),
+        (
+            Tile("returned", "Sent back to you for more information", where),
+            _referrals(mine, Referral.status == Status.RETURNED),
+        ),
+        (Tile("unread", "Visit records to read", where), unread),
     ]
 
 
-def _officer(actor: Actor) -> list[Counted]:
-    if not actor.has(Role.OFFICER):
-        return []
+def _officer() -> list[Counted]:
     return [
         (
-            Tile("waiting", "Referrals to decide", "s2s.triage.index", {"status": "submitted"}),
-            _count(Referral.status == Status.SUBMITTED),
+            Tile("waiting", "Referrals to decide", "s2s.triage.index", status="submitted"),
+            _referrals(Referral.status == Status.SUBMITTED),
         ),
         (
-            Tile("unallocated", "Referrals to allocate", "s2s.allocation.index", {}),
-            _count(Referral.status == Status.ACCEPTED),
+            Tile("unallocated", "Referrals to allocate", "s2s.allocation.index"),
+            _referrals(Referral.status == Status.ACCEPTED),
         ),
     ]
 
 
-def _practitioner(actor: Actor) -> list[Counted]:
-    if not actor.has(Role.PRACTITIONER):
-        return []
+def _practitioner() -> list[Counted]:
     mine = (
-        select(func.count())
+        select(literal(1))
         .select_from(Allocation)
         .join(Practitioner, Practitioner.id == Allocation.practitioner_id)
         .join(Referral, Referral.id == Allocation.referral_id)
         .where(
-            Practitioner.account_id == actor.id,
+            Practitioner.account_id == bindparam("account"),
             Allocation.ended_at.is_(None),
             Referral.status == Status.ALLOCATED,
         )
@@ -109,20 +159,23 @@ def _practitioner(actor: Actor) -> list[Counted]:
     new = mine.where(~exists().where(Visit.allocation_id == Allocation.id))
     where = "s2s.visits.index"
     return [
-        (Tile("new", "New to you", where, {}), new),
-        (Tile("open", "Open referrals", where, {}), mine),
+        (Tile("new", "New to you", where), new),
+        (Tile("open", "Open referrals", where, calls=False), mine),
     ]
 
 
-def _finance(actor: Actor) -> list[Counted]:
-    if not actor.has(Role.FINANCE, Role.FINANCE_APPROVER):
-        return []
+def _finance() -> list[Counted]:
     due = (
-        select(func.count())
+        select(literal(1))
         .select_from(LedgerEntry)
         .where(
             LedgerEntry.kind.in_([EntryKind.CHARGE, EntryKind.REVERSAL]),
             ~exists().where(PullLine.entry_number == LedgerEntry.number),
         )
     )
-    return [(Tile("due", "Ledger entries due to be pulled", "s2s.finance.pulls", {}), due)]
+    return [(Tile("due", "Ledger entries due to be pulled", "s2s.finance.pulls"), due)]
+
+
+def _trust() -> list[Counted]:
+    tile = Tile("at_trust", "Open referrals of your schools", "s2s.finance.trust", calls=False)
+    return [(tile, trusts.open_referrals())]

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import exists, func, select
 
-from s2s_portal import audit, clock, money
+from s2s_portal import audit, clock, money, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import AlreadyDecided, NotAllowed, NotFound, Refused
 from s2s_portal.identity import Actor, Role
@@ -209,7 +209,27 @@ def post(work: UnitOfWork, lines: list[Line], *, by: Actor, **fields: Any) -> Le
     entry.hash = seal(entry, pairs)
     _write(work, head, entry, lines)
     audit.wrote(work, "posted", "ledger entry", entry.number)
+    _announce(work, entry)
     return entry
+
+
+def _announce(work: UnitOfWork, entry: LedgerEntry) -> None:
+    signal, more = {
+        EntryKind.CHARGE: (signals.charge_posted, {}),
+        EntryKind.REVERSAL: (signals.charge_reversed, {"reverses": entry.reverses_number}),
+        EntryKind.COLLECTION: (signals.charge_collected, {"settles": entry.settles_number}),
+    }[entry.kind]
+    signals.tell(
+        work,
+        signal,
+        reference=entry.referral_reference,
+        urn=entry.urn,
+        by=entry.recorded_by_id,
+        entry=entry.number,
+        amount_pence=entry.amount_pence,
+        route=str(entry.route),
+        **more,
+    )
 
 
 def _posted(idempotency_key: str) -> LedgerEntry | None:

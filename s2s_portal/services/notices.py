@@ -8,8 +8,9 @@ causes a notice may not read the practitioner's own row.
 from __future__ import annotations
 
 from email.utils import make_msgid
+from urllib.parse import urlsplit
 
-from flask import current_app, render_template, request, url_for
+from flask import current_app, request, url_for
 from flask_mail import Message
 from sqlalchemy import select
 
@@ -17,6 +18,7 @@ from s2s_portal import jobs
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
+from s2s_portal.rendering import fragment
 from s2s_portal.state import setting, state
 
 SUBJECTS = {
@@ -38,14 +40,17 @@ SUBJECTS = {
     "referral_to_close": "Referral {reference} is ready to close",
     "referral_closed": "Referral {reference} has been closed",
     "referral_reopened": "Referral {reference} has been reopened",
+    "practitioner_invited": "You are invited to School to School Support",
 }
 
 
 def link_to(endpoint: str, **values: str | int) -> str:
     """The full address of one of our pages, as a reader of a mail needs it."""
     path = _path_to(endpoint, values)
-    base = setting("S2S_EXTERNAL_URL") or (request.host_url if request else "")
-    return base.rstrip("/") + path
+    base = (setting("S2S_EXTERNAL_URL") or (request.host_url if request else "")).rstrip("/")
+    # Below a proxy's prefix the path begins with what the portal's address may end with.
+    prefix = urlsplit(base).path
+    return base.removesuffix(prefix) + path if path.startswith(f"{prefix}/") else base + path
 
 
 def _path_to(endpoint: str, values: dict[str, str | int]) -> str:
@@ -129,12 +134,16 @@ def send(
     if not recipients:
         current_app.logger.warning("S2S: nobody to send %s about %s to", notice, reference)
         return
+    words = {"reference": reference, "school": school, "link": link, "day": day}
+    deliver(notice, recipients, message_id, **words)
+
+
+def deliver(notice: str, recipients: list[str], message_id: str, **words: str) -> None:
+    """Render `notice` with `words` and hand it to the host's Flask-Mail, now."""
     message = Message(
-        subject=SUBJECTS[notice].format(reference=reference),
+        subject=SUBJECTS[notice].format(**words),
         recipients=[*recipients],
-        body=render_template(
-            f"s2s/mail/{notice}.txt", reference=reference, school=school, link=link, day=day
-        ),
+        body=fragment(f"s2s/mail/{notice}.txt", **words),
         sender=setting("S2S_MAIL_SENDER"),
     )
     message.msgId = message_id

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import selectinload, undefer
 
-from s2s_portal import audit, clock, money
+from s2s_portal import audit, clock, money, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import AlreadyDecided, NotFound, OutOfOrder, Refused
 from s2s_portal.exports.csv import rows_to_csv
@@ -127,6 +127,14 @@ def make(
     work.session.add_all(files)
     work.flush()
     audit.wrote(work, "made", "pull", pull.number)
+    signals.tell(
+        work,
+        signals.pull_made,
+        pull=pull.number,
+        by=by.id,
+        entry_count=pull.entry_count,
+        total_pence=pull.total_pence,
+    )
     return pull
 
 
@@ -321,6 +329,7 @@ def collect(
     for line in pull.lines:
         _settle(work, pull, line.entry, reference, collected_on, by)
     audit.wrote(work, "marked as collected", "pull", number)
+    signals.tell(work, signals.pull_collected, pull=number, by=by.id, finance_reference=reference)
     return pull
 
 

@@ -6,12 +6,14 @@ closed or given to somebody else, never at the same time.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.orm.attributes import flag_modified
 
-from s2s_portal import audit, clock
+from s2s_portal import audit, clock, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import NotAllowed, NotFound, OutOfOrder, RecordIssued, Refused, Stale
 from s2s_portal.identity import Actor, Role
@@ -171,6 +173,7 @@ def issue(work: UnitOfWork, visit: Visit, *, seen: int, by: Actor) -> VisitRecor
     work.flush()
     record_documents.store(work, record, referral, allocation)
     _tell_school(work, "record_issued", Action.RECORD_ISSUED, referral, visit.number, by)
+    signals.tell(work, signals.visit_recorded, **_of(referral, visit, by))
     return record
 
 
@@ -204,6 +207,9 @@ def add_addendum(work: UnitOfWork, record: VisitRecord, *, text: str, by: Actor)
     made_by = work.session.get_one(Allocation, visit.allocation_id)
     record_documents.store(work, whole, referral, made_by)
     _tell_school(work, "addendum_written", Action.ADDENDUM_WRITTEN, referral, visit.number, by)
+    signals.tell(
+        work, signals.addendum_written, addendum=addendum.number, **_of(referral, visit, by)
+    )
     return addendum
 
 
@@ -234,6 +240,7 @@ def acknowledge(work: UnitOfWork, record: VisitRecord, *, by: Actor) -> None:
         raise OutOfOrder(_acknowledged_before(work, record))
     message = f"The record of visit {visit.number} has been read."
     referrals.record(work, referral, Action.RECORD_ACKNOWLEDGED, by=by, message=message)
+    signals.tell(work, signals.record_acknowledged, **_of(referral, visit, by))
     practitioner_id = work.session.scalar(
         select(Allocation.practitioner_id).where(
             Allocation.referral_id == referral.id, Allocation.ended_at.is_(None)
@@ -308,6 +315,16 @@ def _tell_school(
     referrals.record(work, referral, action, by=by, message=words[action])
     link = notices.link_to("s2s.visits.read", reference=referral.reference, number=number)
     notices.tell_school(work, notice, referral, link)
+
+
+def _of(referral: Referral, visit: Visit, by: Actor) -> dict[str, Any]:
+    """What every signal about a visit brings."""
+    return {
+        "reference": referral.reference,
+        "urn": referral.urn,
+        "by": by.id,
+        "visit": visit.number,
+    }
 
 
 def _key(referral: Referral, number: int) -> str:

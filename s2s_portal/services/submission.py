@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from s2s_portal import clock
+from s2s_portal import clock, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import ConsentMissing, Incomplete, MayNotRefer, NotFound, Refused, Stale
 from s2s_portal.identity import Actor
@@ -59,6 +59,14 @@ def submit(
     link = notices.link_to("s2s.referrals.show", reference=referral.reference)
     notices.tell_school(work, notice, referral, link)
     notices.tell_officers(work, "referral_to_decide", referral)
+    signals.tell(
+        work,
+        signals.referral_submitted,
+        reference=referral.reference,
+        urn=referral.urn,
+        by=by.id,
+        again=action is Action.RESUBMITTED,
+    )
     return referral
 
 

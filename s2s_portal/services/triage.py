@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm.attributes import set_committed_value
 
-from s2s_portal import clock, money
+from s2s_portal import clock, money, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import AlreadyDecided, OutOfOrder, Refused, Stale
 from s2s_portal.identity import Actor, current_actor
@@ -40,6 +40,7 @@ def accept(work: UnitOfWork, reference: str, *, seen: int, note: str = "", by: A
     ledger.post_charge(work, referral, by=by)
     referrals.record(work, referral, Action.ACCEPTED, by=by, message=_charged(referral), note=note)
     _tell(work, "referral_accepted", referral)
+    _announce(work, referral, Action.ACCEPTED, "", by)
     return referral
 
 
@@ -63,6 +64,7 @@ def decline(
     told = f"{DECLINE_WORDS[reason]}.\n{message}"
     referrals.record(work, referral, Action.DECLINED, by=by, message=told, note=note)
     _tell(work, "referral_declined", referral)
+    _announce(work, referral, Action.DECLINED, reason, by)
     return referral
 
 
@@ -77,6 +79,13 @@ def return_for_information(
     referral = _hold(work, reference, seen)
     referrals.record(work, referral, Action.RETURNED, by=by, message=message)
     _tell(work, "referral_returned", referral)
+    signals.tell(
+        work,
+        signals.referral_returned,
+        reference=referral.reference,
+        urn=referral.urn,
+        by=by.id,
+    )
     return referral
 
 
@@ -161,3 +170,17 @@ def _needs_message(message: str, problem: str) -> None:
 def _tell(work: UnitOfWork, notice: str, referral: Referral) -> None:
     link = notices.link_to("s2s.referrals.show", reference=referral.reference)
     notices.tell_school(work, notice, referral, link)
+
+
+def _announce(
+    work: UnitOfWork, referral: Referral, decision: Action, reason: str, by: Actor
+) -> None:
+    signals.tell(
+        work,
+        signals.referral_decided,
+        reference=referral.reference,
+        urn=referral.urn,
+        by=by.id,
+        decision=str(decision),
+        reason=str(reason),
+    )

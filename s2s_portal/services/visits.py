@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload
 
-from s2s_portal import clock
+from s2s_portal import clock, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import NotAllowed, NotFound, OutOfOrder, Refused
 from s2s_portal.identity import Actor
@@ -148,6 +148,15 @@ def _tell(work: UnitOfWork, referral: Referral, visit: Visit, by: Actor) -> None
     if not is_over(visit):
         link = notices.link_to("s2s.referrals.show", reference=referral.reference)
         notices.tell_school(work, "visit_booked", referral, link)
+    signals.tell(
+        work,
+        signals.visit_booked,
+        reference=referral.reference,
+        urn=referral.urn,
+        by=by.id,
+        visit=visit.number,
+        kind=str(visit.kind),
+    )
 
 
 def is_over(visit: Visit) -> bool:

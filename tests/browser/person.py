@@ -51,13 +51,18 @@ class Portal:
 
 
 class Person:
-    """One person's browser window. Every page it sees is checked by axe, wide and narrow."""
+    """One person's browser window. Every page it sees is checked by axe, wide and narrow.
 
-    def __init__(self, browser: Browser, portal: Portal, *, javascript: bool = True) -> None:
+    With `csp` the browser holds pages to the portal's Content-Security-Policy.
+    """
+
+    def __init__(
+        self, browser: Browser, portal: Portal, *, javascript: bool = True, csp: bool = False
+    ) -> None:
         self.portal = portal
         self.javascript = javascript
         self.context = browser.new_context(
-            java_script_enabled=javascript, viewport=DESKTOP, bypass_csp=True
+            java_script_enabled=javascript, viewport=DESKTOP, bypass_csp=not csp
         )
         self.page: Page = self.context.new_page()
         self.checked: set[str] = set()

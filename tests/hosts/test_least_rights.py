@@ -10,6 +10,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 
 from s2s_portal import migrations
+from s2s_portal.identity import SYSTEM, acting_as
+from s2s_portal.services import doctor
 from tests import world
 from tests.client import Client
 from tests.conftest import fresh_database
@@ -71,3 +73,12 @@ def test_while_serving_it_owns_nothing_and_may_not_make_anything(plain_url: str)
                 connection.execute(text(refused))
             connection.rollback()
     engine.dispose()
+
+
+def test_the_doctor_is_content_with_a_plain_login(plain_url: str) -> None:
+    migrations.upgrade(create_engine(plain_url))
+    app = make_host(plain_url, dict(world.ACTORS))
+    with app.app_context(), acting_as(SYSTEM):
+        found = {finding.part: finding.state for finding in doctor.examine()}
+    for part in ("database login", "role", "row-level security", "what never changes"):
+        assert found[part] == "ok", part

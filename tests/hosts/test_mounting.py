@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
-from flask import Flask
+from flask import Blueprint, Flask
 from flask_login import LoginManager
 from flask_mail import Mail
 from flask_sqlalchemy import SQLAlchemy
@@ -93,6 +95,74 @@ def test_two_apps_in_one_process_with_prefixes_of_their_own(database_url: str) -
         page = Client(app).sign_on("officer").get("home.index")
         assert f'href="{prefix}/triage/"' in page.text
         assert other not in page.text
+
+
+def complete(**config: object) -> Flask:
+    """A host with all parts, in which the service is not mounted yet."""
+    app = bare(**config)
+    SQLAlchemy(app)
+    LoginManager(app)
+    Mail(app)
+    return app
+
+
+@pytest.mark.parametrize("taken", ["/s2s", "/s2s/", "/s2s/about", "/s2s/<path:rest>"])
+def test_an_address_that_the_host_has_is_refused_in_a_sentence(taken: str) -> None:
+    app = complete()
+    app.add_url_rule(taken, "support_pages", lambda **_: "")
+    with pytest.raises(NotMounted, match=r"your view 'support_pages' is at .* S2S_URL_PREFIX"):
+        S2SPortal().init_app(app, identity=IDENTITY)
+
+
+@pytest.mark.parametrize("near", ["/s2s-old", "/<path:page>", "/about/s2s"])
+def test_an_address_that_only_looks_alike_is_no_clash(near: str) -> None:
+    app = complete()
+    app.add_url_rule(near, "support_pages", lambda **_: "")
+    S2SPortal().init_app(app, identity=IDENTITY)
+    assert app.test_client().get("/s2s/health/live").status_code == 200
+
+
+@pytest.mark.parametrize("prefix", ["s2s", "", "/"])
+def test_a_prefix_that_is_no_address_is_refused(prefix: str) -> None:
+    with pytest.raises(NotMounted, match="S2S_URL_PREFIX"):
+        S2SPortal().init_app(complete(S2S_URL_PREFIX=prefix), identity=IDENTITY)
+
+
+def test_a_blueprint_of_our_name_is_refused_in_a_sentence() -> None:
+    app = complete()
+    app.register_blueprint(Blueprint("s2s", "host"), url_prefix="/elsewhere")
+    with pytest.raises(NotMounted, match="a blueprint called 's2s'"):
+        S2SPortal().init_app(app, identity=IDENTITY)
+
+
+def test_a_bind_that_is_not_there_is_named() -> None:
+    with pytest.raises(NotMounted, match=r"SQLALCHEMY_BINDS\['support'\]"):
+        S2SPortal().init_app(complete(S2S_BIND_KEY="support"), identity=IDENTITY)
+
+
+def test_another_driver_of_postgresql_is_refused_in_a_sentence() -> None:
+    """Jobs are deferred on the transaction's own connection, which the queue must understand."""
+    app = complete()
+    psycopg2 = SimpleNamespace(dialect=SimpleNamespace(name="postgresql", driver="psycopg2"))
+    db = SimpleNamespace(engines={None: psycopg2})
+    with pytest.raises(NotMounted, match=r"postgresql\+psycopg://"):
+        S2SPortal().init_app(app, db=db, identity=IDENTITY)
+
+
+def test_mounting_twice_is_refused() -> None:
+    app = complete()
+    S2SPortal().init_app(app, identity=IDENTITY)
+    with pytest.raises(NotMounted, match="already mounted"):
+        S2SPortal().init_app(app, identity=IDENTITY)
+
+
+def test_the_extension_keeps_nothing_of_an_app() -> None:
+    """One S2SPortal for any number of apps, as every Flask extension."""
+    portal = S2SPortal()
+    for app in (complete(), complete()):
+        portal.init_app(app, identity=IDENTITY)
+        assert app.test_client().get("/s2s/health/live").status_code == 200
+    assert vars(portal) == {}
 
 
 def test_a_view_without_a_policy_stops_the_app() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from flask import Flask
@@ -17,8 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 
-from s2s_portal import access
+from s2s_portal import Actor, access
 from s2s_portal.database import UnitOfWork
+from s2s_portal.errors import SignOnRefused
 from s2s_portal.identity import SYSTEM
 from s2s_portal.models.referral import Status
 from s2s_portal.services import ledger, referrals
@@ -44,12 +46,13 @@ SCHOOL = (
     "senco head other-senco academy-senco nursery-senco special-senco closed-senco suffolk-senco"
 )
 OFFICER = "officer other-officer"
-PRACTITIONER = "practitioner colleague other-practitioner"
+PRACTITIONER = "practitioner colleague other-practitioner newcomer"
 LEAD = "lead other-lead"
 FINANCE = "finance finance-approver"
 EVERYBODY = " ".join(key for key in ACTORS if key != "outsider")
 EVERYONE = set(EVERYBODY.split())
 ANYBODY = "anybody at all"
+SIGNED_ON = " ".join(ACTORS)
 
 # Endpoint -> who may use it at all, whatever it is about.
 POLICIES: dict[str, str] = {
@@ -87,7 +90,8 @@ POLICIES: dict[str, str] = {
     "visits.document": f"{SCHOOL} {OFFICER} {PRACTITIONER} {LEAD}",
     "visits.acknowledge": SCHOOL,
     "finance.index": FINANCE,
-    "finance.statement": f"{FINANCE} {SCHOOL}",
+    "finance.statement": f"{FINANCE} {SCHOOL} trust-viewer",
+    "finance.trust": "trust-viewer",
     "finance.pulls": FINANCE,
     "finance.pull": FINANCE,
     "finance.file": FINANCE,
@@ -98,6 +102,13 @@ POLICIES: dict[str, str] = {
     "administration.close_intake": "administrator",
     "administration.school_terms": "administrator",
     "administration.audit_trail": "auditor",
+    "administration.practitioner": "administrator",
+    "administration.invite": "administrator",
+    "administration.tie": "administrator",
+    "administration.untie": "administrator",
+    "administration.switch_off": "administrator",
+    "administration.switch_on": "administrator",
+    "invitations.show": SIGNED_ON,
 }
 
 
@@ -140,6 +151,7 @@ def fill_in(rule: Rule, reference: str) -> dict[str, object]:
         "way": "early-years",
         "name": "absent.csv",
         "filename": "s2s.css",
+        "token": "absent",
     }
     return {name: known[name] for name in rule.arguments}
 
@@ -191,6 +203,24 @@ def test_a_page_that_lost_its_policy_is_noticed(
                 assert wrong_doors(client, [rule]), rule.endpoint
             except SQLAlchemyError:
                 continue  # noticed by the database, behind the page
+
+
+def test_an_account_that_a_claim_map_refuses_reads_why(
+    client: Client,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The person reads the sentence, the log has the code, and neither has the other."""
+
+    def refuse(_user: object) -> Actor:
+        raise SignOnRefused("Guest accounts cannot use this service. Ask Jo.", "guest")
+
+    monkeypatch.setattr(state(), "identity", SimpleNamespace(actor=refuse))
+    page = client.sign_on("officer").get("triage.index", status=403)
+    assert "Guest accounts cannot use this service. Ask Jo." in page.words
+    assert [record.getMessage() for record in caplog.records] == ["S2S: sign-on refused: guest"]
+    assert audited(connection, "was denied") == [("", "/s2s/triage/", 403)]
 
 
 def test_nobody_gets_in_without_signing_on(app: Flask, filled: None, client: Client) -> None:

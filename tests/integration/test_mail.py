@@ -16,8 +16,9 @@ from sqlalchemy import create_engine, text
 from s2s_portal import migrations
 from s2s_portal.database import session, unit_of_work
 from s2s_portal.identity import SYSTEM, acting_as
+from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral, Status
-from s2s_portal.services import notices
+from s2s_portal.services import invitations, notices
 from tests import rows, world
 from tests.conftest import fresh_database
 from tests.host import make_host
@@ -177,6 +178,32 @@ def test_practitioners_and_leads_are_found_when_the_mail_is_sent(
         "lead@school.example",
         "practitioner@school.example",
     ]
+
+
+def test_an_invitation_goes_out_with_a_link_that_was_never_stored(
+    mailing: Flask, sink: Sink
+) -> None:
+    adi = world.ACTORS["administrator"]
+    with mailing.test_request_context(), acting_as(adi), unit_of_work() as work:
+        row = Practitioner(name="Nora", email="nora@school.example", provider_urn=world.PROVIDER)
+        work.session.add(row)
+        work.flush()
+        invitations.invite(work, row.id, by=adi)
+    sink.answer = "451 try again later"
+    run_worker(mailing)
+    sink.answer = "250 OK"
+    due_now()
+    run_worker(mailing)
+    (message,) = sink.received
+    assert message["To"] == "nora@school.example"
+    assert message["Subject"] == "You are invited to School to School Support"
+    body = message.get_payload(decode=True).decode()  # type: ignore[union-attr]
+    assert "Adi Administrator has invited you" in body
+    assert "as a practitioner of Fen View Complex Needs School" in body
+    token = body.split("/s2s/invitations/")[1].split()[0]
+    stored = session().scalar(text("SELECT digest FROM s2s.practitioner_invitation"))
+    session().rollback()
+    assert stored == invitations.digest(token)
 
 
 def test_every_notice_has_its_text_and_no_notice_is_left_over() -> None:

@@ -225,14 +225,25 @@ def test_a_forged_session_for_a_stranger_is_nobodys(visitor: Client) -> None:
 def test_personas_are_off_beside_a_real_provider(
     database: str, place: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    config = {"DATABASE_URL": database, "S2S_DATA_DIR": str(place)}
-    app = create_app({**config, "PORTAL_OIDC_ISSUER": "https://identity.example"})
-    assert "Personas are off, because PORTAL_OIDC_ISSUER is set." in caplog.text
+    app = create_app(
+        {
+            "DATABASE_URL": database,
+            "S2S_DATA_DIR": str(place),
+            "PORTAL_DFE_ISSUER": "https://identity.example",
+            "PORTAL_DFE_CLIENT_ID": "portal",
+            "PORTAL_DFE_CLIENT_SECRET": "a secret",
+            "S2S_EXTERNAL_URL": "http://localhost",
+        }
+    )
+    assert "Personas are off, because PORTAL_DFE_ISSUER is set." in caplog.text
     visitor = Client(app)
-    page = visitor.fetch("GET", "/sign-in", status=403)
-    assert page.h1 == "Nobody can sign in here"
+    page = visitor.fetch("GET", "/sign-in")
+    assert page.all("//main//button") == ["Sign in as school staff"]
     assert not page.all("//button[@name='persona']")
-    visitor.fetch("POST", "/sign-in", status=403, data=_with_token(visitor, {"persona": "senco"}))
+    refused = visitor.fetch(
+        "POST", "/sign-in", status=403, data=_with_token(visitor, {"persona": "senco"})
+    )
+    assert refused.h1 == "Nobody can sign in as an invented person here"
     with visitor.browser.session_transaction() as session:
         session["_user_id"] = "senco"  # a session from before the provider was set
     visitor.fetch("GET", HOME, status=302)
@@ -324,8 +335,7 @@ def test_while_the_database_is_away_pages_say_so(database: str, place: Path) -> 
     away = "postgresql://nobody@127.0.0.1:1/nowhere"
     app = create_app({"DATABASE_URL": away, "S2S_DATA_DIR": str(place)})
     visitor = Client(app)
-    with visitor.browser.session_transaction() as session:
-        session["_user_id"] = "senco"
+    visitor.browser.set_cookie("portal_session", "somebody's")
     assert visitor.fetch("GET", HOME, status=503).h1 == "The service is not available"
     assert visitor.fetch("GET", "/contact", status=503).h1 == "The portal is not available"
     assert Client(app).fetch("GET", "/contact").h1 == "Contact us"

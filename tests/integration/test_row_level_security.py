@@ -12,7 +12,7 @@ from datetime import date
 
 import psycopg.errors
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,9 @@ from s2s_portal.database import UnitOfWork
 from s2s_portal.identity import SYSTEM
 from s2s_portal.models.establishment import ImportRun
 from s2s_portal.models.intake import IntakeClosing
+from s2s_portal.models.invitation import Newcomer, PractitionerInvitation
 from s2s_portal.models.ledger import LedgerVerification, Pull, PullFile, PullLine
+from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Status
 from s2s_portal.models.sign_on import EndedSignOn
 from s2s_portal.services import ledger, referrals
@@ -59,7 +61,16 @@ PARTS = (
 ROLES = {key for key in PEOPLE if key != "outsider"}
 OFFICERS = {"officer", "other-officer"}
 FINANCE = {"finance", "finance-approver"}
-LEDGER_READERS = {*FINANCE, *OFFICERS, "manager", "auditor", "system", "senco", "head"}
+LEDGER_READERS = {
+    *FINANCE,
+    *OFFICERS,
+    "manager",
+    "auditor",
+    "system",
+    "senco",
+    "head",
+    "trust-viewer",
+}
 OF_MINE = {person for person, seen in SEES.items() if MINE in seen}
 OF_ALLOCATED = {person for person, seen in SEES.items() if seen & {MINE, FORMER}}
 
@@ -89,6 +100,7 @@ READERS: dict[str, set[str]] = {
         "lead",
         "other-practitioner",
         "other-lead",
+        "newcomer",
     },
     "account": LEDGER_READERS,
     "ledger_entry": LEDGER_READERS,
@@ -99,8 +111,11 @@ READERS: dict[str, set[str]] = {
     "pull_file": {*FINANCE, "auditor", "system"},
     "import_run": {"administrator", "auditor", "system"},
     "ended_sign_on": {"senco", "administrator", "system"},
+    "practitioner_invitation": {"administrator", "system"},
+    "newcomer": {"administrator", "system"},
     "audit_entry": {"auditor", "system"},
     "referral_measure": {"manager", "system"},
+    "school_referral_count": {"trust-viewer", "system"},
 }
 
 SCHOOL_STAFF = {"senco", "head"}
@@ -136,6 +151,9 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
         {"senco", "administrator", "system"},
         {"system"},
     ),
+    "practitioner_invitation": ({"administrator", "system"}, {"administrator", "system"}, set()),
+    # The row there is of the newcomer: nobody comes in another's name.
+    "newcomer": ({"newcomer", "system"}, set(), set()),
     "account": ({*FINANCE, *OFFICERS, "system"}, set(), set()),
     "ledger_head": ({*FINANCE, *OFFICERS, "system"}, {*FINANCE, *OFFICERS, "system"}, set()),
     "ledger_entry": ({*FINANCE, *OFFICERS, "system"}, set(), set()),
@@ -200,6 +218,20 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
         [
             PullLine(entry_number=1, pull_number=1),
             PullFile(pull_number=1, name="a.csv", media_type="text/csv", sha256="", content=b""),
+        ]
+    )
+    practitioner = session.scalars(select(Practitioner.id)).first()
+    session.add_all(
+        [
+            PractitionerInvitation(**done, practitioner_id=practitioner, expires_at=clock.now()),
+            Newcomer(
+                account_id="newcomer",
+                name="Nat Newcomer",
+                email="",
+                is_practitioner=True,
+                is_lead=True,
+                at=clock.now(),
+            ),
         ]
     )
     session.flush()
@@ -348,7 +380,7 @@ def tried_on(asked: Asked) -> dict[str, str]:
 def expected_reads() -> dict[str, set[object]]:
     """`READERS` and `SEES` in the form that `readers` finds."""
     pairs = {(person, key) for person, seen in SEES.items() for key in seen}
-    at_a_provider = {"practitioner": 3, "colleague": 3, "lead": 3}
+    at_a_provider = {"practitioner": 3, "colleague": 3, "lead": 3, "newcomer": 3}
     at_the_other = {"other-practitioner": 2, "other-lead": 2}
     all_of_them = dict.fromkeys((*OFFICERS, "administrator", "system"), 5)
     colleagues = dict.fromkeys(PEOPLE, 0) | at_a_provider | at_the_other | all_of_them

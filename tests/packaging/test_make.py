@@ -43,7 +43,9 @@ def _set_up(clone: Path, python: str) -> None:
         (clone / made).touch()
 
 
-@pytest.mark.parametrize("goal", ["run", "test", "lint", "bench", "wheel", "assets", "clean"])
+@pytest.mark.parametrize(
+    "goal", ["run", "test", "lint", "bench", "docs", "wheel", "assets", "clean"]
+)
 def test_each_goal_is_there(clone: Path, goal: str) -> None:
     answer = run("make", "--dry-run", goal, cwd=clone)
     assert answer.returncode == 0, answer.stderr

@@ -5,26 +5,42 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
+from build_support import reference
+from build_support.context_names import EVERYWHERE, NAMES
 from s2s_portal.cli import commands
-from s2s_portal.settings import SETTINGS
+from s2s_portal.host_checks.templates import Uses
 
 TOP = Path(__file__).resolve().parents[2]
 README = (TOP / "README.md").read_text(encoding="utf-8")
 
 
-def settings_table() -> str:
-    """The configuration table as the README must have it."""
-    rows = ["| key | default | meaning |", "| --- | --- | --- |"]
-    for setting in SETTINGS:
-        default = "" if setting.default in (None, ()) else f"`{setting.default}`"
-        rows.append(f"| `{setting.name}` | {default} | {setting.meaning} |")
-    return "\n".join(rows)
-
-
 def test_configuration_table() -> None:
-    match = re.search(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", README, re.DOTALL)
+    match = reference.SETTINGS_TABLE.search(README)
     assert match, "the README has a configuration table"
-    assert match.group(1) == settings_table(), f"write this:\n{settings_table()}"
+    assert match.group() == reference.settings_table(), "run: make docs"
+
+
+@pytest.mark.parametrize("name", reference.PAGES)
+def test_the_reference_is_what_the_code_says(name: str) -> None:
+    written = (reference.REFERENCE / name).read_text(encoding="utf-8")
+    assert written == reference.PAGES[name](), "run: make docs"
+
+
+def test_there_is_no_other_page_in_the_reference() -> None:
+    assert {path.name for path in reference.REFERENCE.iterdir()} == set(reference.PAGES)
+
+
+def test_every_name_that_a_template_is_given_is_explained() -> None:
+    asked = {word for name in reference.template_names() for word in reference.given(name)}
+    assert asked == NAMES.keys()
+    used = {
+        word
+        for name in reference.template_names()
+        for word in Uses.of(reference.source(name)).names
+    }
+    assert EVERYWHERE.keys() <= used
 
 
 def test_every_command_is_in_the_readme() -> None:

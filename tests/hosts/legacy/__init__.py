@@ -1,0 +1,1 @@
+"""A portal of ten years: one module, `SQLAlchemy(app)`, numbered users, no CSRFProtect."""
