@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from s2s_portal.blueprints.widgets import GovTextInput
 from wtforms import Field
 from wtforms.fields import SelectChoice
 
 from s2s_portal.blueprints.forms import DayField, Line, Needed, Paragraphs, PickOne, S2SForm
+from s2s_portal.blueprints.widgets import GovTextInput
 from s2s_portal.models.establishment import SettingKind
 from s2s_portal.services.intake import KIND_WORDS
 
