@@ -60,7 +60,7 @@ def start(work: UnitOfWork, urn: int, *, token: str | None = None, by: Actor) ->
     here = intake.standing(establishment.setting_kind, clock.today())
     if not here.is_open:
         raise IntakeClosed(f"{here.why_closed} {here.next_words}")
-    return _begun(token) or _begin(work, establishment, token, by)
+    return _begin(work, establishment, token, by)
 
 
 def _begun(token: str | None) -> Referral | None:
