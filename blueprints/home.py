@@ -9,6 +9,7 @@ from s2s_portal import sign_ons
 from s2s_portal.access import allow, anyone, public
 from s2s_portal.blueprints.pages import link_of_visitor, page
 from s2s_portal.services import front_page, health
+from s2s_portal.services.links import Link
 
 bp = Blueprint("home", __name__)
 
@@ -17,7 +18,9 @@ bp = Blueprint("home", __name__)
 @allow(anyone)
 def index() -> ResponseReturnValue:
     """What this person can do here, and how much of it waits for them."""
-    return page("s2s/home.html", tiles=front_page.tiles(), link=link_of_visitor())
+    link = link_of_visitor()
+    tiles = front_page.tiles(tied=link in {None, Link.TIED})
+    return page("s2s/home.html", tiles=tiles, link=link)
 
 
 @bp.get("/sign-on")

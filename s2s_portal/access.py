@@ -139,6 +139,7 @@ def guard() -> Response | None:
 
 def _signed_on() -> Actor:
     """Who is signed on. Raises SignedOut when nobody is, or no longer."""
+    g.s2s_onlooker = NOBODY  # whatever comes of it, the menu does not ask the adapter again
     if not is_signed_on():
         raise SignedOut()
     actor = _actor_of(current_user._get_current_object())
@@ -185,7 +186,7 @@ def _actor_of(user: Any) -> Actor:
             raise TypeError(f"identity.actor() must give an Actor with an id, not {actor!r}")
     except SignOnRefused as refusal:
         current_app.logger.warning("S2S: sign-on refused: %s", refusal.code)
-        g.s2s_denied = True
+        g.s2s_denied = refusal.status == 403
         raise
     except (S2SError, HTTPException, *AWAY):
         raise

@@ -123,11 +123,13 @@ class LedgerBroken(S2SError):
 class SignOnRefused(S2SError):
     """An account that a provider vouches for cannot be let in; the sentence says whom to ask.
 
-    `code` is a short stable word for the log; it never holds anything about the person.
+    `code` is a short stable word for the log; it never holds anything about the person. `status` is
+    503 where nothing is wrong with the account and trying again may do.
     """
 
     status = 403
 
-    def __init__(self, message: str, code: str) -> None:
+    def __init__(self, message: str, code: str, *, status: int = 403) -> None:
         super().__init__(message)
         self.code = code
+        self.status = status

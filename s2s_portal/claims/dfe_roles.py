@@ -91,6 +91,7 @@ class PublicApi:
             "roles-unknown",
             "DfE Sign-in does not answer at the moment, so we cannot find out what you may do here."
             " Nothing is wrong with your account. Try again in a few minutes.",
+            status=503,
         )
 
     def _remembered(self, user: str, organisation: str) -> Answer | None:

@@ -73,8 +73,8 @@ def _layout(app: Flask) -> Iterator[Said]:
         yield warn(f"A page has {seen.tags.count('h1')} h1: the layout may have none of its own.")
     if seen.tags.count("main") != 1:
         yield warn(
-            f"A page has {seen.tags.count('main')} main elements: ours brings one, the layout"
-            " should have none around it."
+            f"A page has {seen.tags.count('main')} main elements, and should have one: set"
+            f" S2S_BASE_HAS_MAIN = {seen.tags.count('main') > 1}."
         )
     if not seen.attributes.get("html", {}).get("lang"):
         yield warn(f'The language is not said: write <html lang="en"> in {base}.')

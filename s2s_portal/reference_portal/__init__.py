@@ -91,18 +91,28 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 def _secure_the_cookie(app: Flask) -> None:
     """Behind https the cookie goes by https alone, and no other host can set it for us."""
     if pages.is_secure(app):
-        app.config["SESSION_COOKIE_SECURE"] = True
+        app.config["SESSION_COOKIE_SECURE"] = app.config["REMEMBER_COOKIE_SECURE"] = True
         app.config["SESSION_COOKIE_NAME"] = f"__Host-{app.config['SESSION_COOKIE_NAME']}"
 
 
 def _from_environment() -> dict[str, Any]:
-    """What the environment sets of our keys; JSON for what is neither text nor unset."""
-    given = {name: os.environ.get(name) for name in (*PORTAL_KEYS, "DATABASE_URL", "S2S_DATA_DIR")}
+    """What the environment sets of our keys; JSON for what is not text. Raises NotMounted."""
+    names = (*PORTAL_KEYS, "DATABASE_URL", "S2S_DATA_DIR")
+    given: dict[str, Any] = {name: os.environ.get(name) for name in names}
     for setting in settings.SETTINGS:
-        text = os.environ.get(setting.name)
-        if text:
-            given[setting.name] = text if setting.kind is str else json.loads(text)
+        if text := os.environ.get(setting.name):
+            given[setting.name] = _read(setting, text)
     return given
+
+
+def _read(setting: settings.Setting, text: str) -> Any:
+    if setting.kind is str:
+        return text
+    try:
+        return setting.kind(json.loads(text))
+    except (ValueError, TypeError) as error:
+        kind = setting.kind.__name__
+        raise NotMounted(f"{setting.name} must be JSON ({kind}): {error}.") from error
 
 
 def _defaults() -> dict[str, Any]:
@@ -115,6 +125,7 @@ def _defaults() -> dict[str, Any]:
         "SESSION_COOKIE_NAME": "portal_session",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
+        "REMEMBER_COOKIE_SAMESITE": "Lax",  # nothing here remembers anybody; should that change
         # An hour more than the service's own limit (S2S_SIGN_ON_HOURS), which says why it ended.
         "PERMANENT_SESSION_LIFETIME": timedelta(hours=13),
         "MAX_CONTENT_LENGTH": 2 * 1024 * 1024,

@@ -20,10 +20,8 @@ def list_accounts() -> None:
     for account in db.session.scalars(select(PortalAccount).order_by(PortalAccount.first_seen_at)):
         state = "off" if account.switched_off_at else "on"
         last = clock.local(account.signed_on_at).strftime("%Y-%m-%d %H:%M")
-        name = account.claims.get("name") or account.claims.get("given_name") or ""
-        click.echo(
-            f"{account.key}  {state:3}  {last}  {account.provider}:{account.subject}  {name}"
-        )
+        who = f"{account.provider}:{account.subject}"
+        click.echo(f"{account.key}  {state:3}  {last}  {who}  {_name(account)}")
 
 
 @commands.command("switch-off")
@@ -44,6 +42,11 @@ def switch_on(key: str) -> None:
     _account(key).switched_off_at = None
     db.session.commit()
     click.echo("Switched on.")
+
+
+def _name(account: PortalAccount) -> str:
+    told = account.claims.get
+    return str(told("name") or f"{told('given_name') or ''} {told('family_name') or ''}".strip())
 
 
 def _account(key: str) -> PortalAccount:

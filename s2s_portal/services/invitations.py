@@ -22,6 +22,7 @@ from s2s_portal.errors import NotAllowed, NotFound, OutOfOrder, Refused
 from s2s_portal.identity import Actor, Role
 from s2s_portal.models.invitation import PractitionerInvitation
 from s2s_portal.models.practitioner import Practitioner
+from s2s_portal.rendering import fragment
 from s2s_portal.services import notices
 from s2s_portal.services.terms import written
 from s2s_portal.state import setting
@@ -157,17 +158,18 @@ def send(invitation_id: int, link: str, message_id: str) -> None:
             return
         made.digest = digest(token)
         person = made.practitioner
-        words = {
-            "provider": person.provider.name,
-            "work": "lead" if person.is_lead else "practitioner",
-            "invited_by": made.by_name,
-            "until": written(clock.local(made.expires_at).date()),
-            "link": link.replace(TOKEN, token),
-            "contact": setting("S2S_CONTACT"),
-        }
+        body = fragment(
+            "s2s/mail/practitioner_invited.txt",
+            provider=person.provider.name,
+            work="lead" if person.is_lead else "practitioner",
+            invited_by=made.by_name,
+            until=written(clock.local(made.expires_at).date()),
+            link=link.replace(TOKEN, token),
+            contact=setting("S2S_CONTACT"),
+        )
         address = person.email
         audit.wrote(work, "sent invitation", "practitioner", person.id)
-    notices.deliver(NOTICE, [address], message_id, **words)
+    notices.deliver(notices.SUBJECTS[NOTICE], body, [address], message_id)
 
 
 def digest(token: str) -> str:
@@ -206,5 +208,5 @@ def accept(work: UnitOfWork, token: str, *, by: Actor) -> None:
 def _check(why_not: str | None) -> None:
     if why_not is None:
         return
-    sentence = f"{WHY_NOT[why_not]} If you need help, ask {setting('S2S_CONTACT')}."
-    raise Refused(sentence) if why_not in CURABLE else OutOfOrder(sentence)
+    kind = Refused if why_not in CURABLE else OutOfOrder
+    raise kind(WHY_NOT[why_not])

@@ -135,15 +135,16 @@ def send(
         current_app.logger.warning("S2S: nobody to send %s about %s to", notice, reference)
         return
     words = {"reference": reference, "school": school, "link": link, "day": day}
-    deliver(notice, recipients, message_id, **words)
+    body = fragment(f"s2s/mail/{notice}.txt", **words)
+    deliver(SUBJECTS[notice].format(reference=reference), body, recipients, message_id)
 
 
-def deliver(notice: str, recipients: list[str], message_id: str, **words: str) -> None:
-    """Render `notice` with `words` and hand it to the host's Flask-Mail, now."""
+def deliver(subject: str, body: str, recipients: list[str], message_id: str) -> None:
+    """Hand one mail to the host's Flask-Mail, now."""
     message = Message(
-        subject=SUBJECTS[notice].format(**words),
+        subject=subject,
         recipients=[*recipients],
-        body=fragment(f"s2s/mail/{notice}.txt", **words),
+        body=body,
         sender=setting("S2S_MAIL_SENDER"),
     )
     message.msgId = message_id

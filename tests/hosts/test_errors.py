@@ -45,6 +45,14 @@ def test_the_hosts_errors_stay_the_hosts(town: Town, path: str, status: int, say
     assert (answer.status_code, answer.text) == (status, says)
 
 
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [("/s2s", "Southmoor says what S2S is"), ("/referrals/", "Southmoor clinics")],
+)
+def test_the_hosts_pages_under_our_names_stay_the_hosts(town: Town, path: str, says: str) -> None:
+    assert town.app.test_client().get(path).text == says
+
+
 def test_an_error_in_a_view_of_ours_has_our_page_is_logged_and_signalled(
     town: Town, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -317,11 +317,11 @@ def test_a_layout_that_loses_something(old: str, new: str, says: str) -> None:
 
 
 def test_templates_of_the_hosts_own() -> None:
-    plain = "{% extends 's2s/layout.html' %}{% block page %}<h1>x</h1>{{ message }}{% endblock %}"
+    plain = "{% extends 's2s/layout.html' %}{% block s2s_page %}<h1>x</h1>{% endblock %}"
     app = host(pages={"s2s/error.html": plain, "s2s/base.html": BASE})
     report = said(app, "templates")
-    assert "warn s2s/error.html, your own, leaves out: block page_title" in report
-    assert "title" in report
+    assert "warn s2s/error.html, your own, leaves out: block s2s_title" in report
+    assert "message" in report
     assert "warn s2s/base.html, your own, leaves out: s2s_nav_items" in report
 
 
@@ -337,7 +337,7 @@ def test_a_macro_that_a_template_of_the_hosts_own_leaves_out() -> None:
 
 
 def test_a_template_of_the_hosts_own_that_cannot_be_read() -> None:
-    app = host(pages={"s2s/error.html": "\n{% block page %}"})
+    app = host(pages={"s2s/error.html": "\n{% block s2s_page %}"})
     assert "fail s2s/error.html, your own, cannot be read: line 2" in said(app, "templates")
 
 

@@ -137,7 +137,7 @@ def test_all_badges_cost_one_statement_however_often_the_menu_is_made(
         establishments=(world.SCHOOL,),
     )
     with app.test_request_context("/"), acting_as(several):
-        assert len(s2s_nav_items(badges=False)) == 9
+        assert len(s2s_nav_items(badges=False)) == 10
         assert seen == []
         for _ in range(3):
             assert sum(item["badge"] or 0 for item in s2s_nav_items()) == 6

@@ -199,7 +199,7 @@ def test_a_layout_without_its_heading_is_caught(
     s2s_mounted.template_folder = str(tmp_path)
     layout = tmp_path / "s2s" / "layout.html"
     layout.parent.mkdir()
-    layout.write_text("<!DOCTYPE html><title>Council</title>{% block page %}{% endblock %}")
+    layout.write_text("<!DOCTYPE html><title>Council</title>{% block s2s_page %}{% endblock %}")
     s2s_mounted.__dict__.pop("jinja_loader", None)
     s2s_mounted.jinja_env.cache.clear()
     with pytest.raises(AssertionError, match=r"GET /s2s/ as .*title 'Council' begins with"):

@@ -212,15 +212,20 @@ def test_an_account_that_a_claim_map_refuses_reads_why(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """The person reads the sentence, the log has the code, and neither has the other."""
+    refusal = SignOnRefused("Guest accounts cannot use this service. Ask Jo.", "guest")
 
     def refuse(_user: object) -> Actor:
-        raise SignOnRefused("Guest accounts cannot use this service. Ask Jo.", "guest")
+        raise refusal
 
     monkeypatch.setattr(state(), "identity", SimpleNamespace(actor=refuse))
     page = client.sign_on("officer").get("triage.index", status=403)
     assert "Guest accounts cannot use this service. Ask Jo." in page.words
     assert [record.getMessage() for record in caplog.records] == ["S2S: sign-on refused: guest"]
     assert audited(connection, "was denied") == [("", "/s2s/triage/", 403)]
+    refusal = SignOnRefused("DfE Sign-in does not answer.", "roles-unknown", status=503)
+    page = client.get("triage.index", status=503)
+    assert page.h1 == "The service is not available"
+    assert len(audited(connection, "was denied")) == 1, "nobody was denied anything"
 
 
 def test_nobody_gets_in_without_signing_on(app: Flask, filled: None, client: Client) -> None:

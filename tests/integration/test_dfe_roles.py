@@ -64,7 +64,7 @@ def refused(ask: PublicApi, user: str = "U1") -> bool:
     try:
         ask(user, "O1")
     except SignOnRefused as error:
-        assert error.code == "roles-unknown"
+        assert (error.code, error.status) == ("roles-unknown", 503)
         assert "Try again in a few minutes" in str(error)
         return True
     return False

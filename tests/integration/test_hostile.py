@@ -77,6 +77,7 @@ STAFF = [
     "manager",
     "auditor",
     "administrator",
+    "trust-viewer",
 ]
 CANARIES = ("CANARY", "ZOSIA", "CALM WITH", "QUIET START", "NOW AND NEXT", "STAYS IN CLASS")
 
@@ -115,6 +116,7 @@ def paths(rule: Rule) -> list[str]:
         "question": WORDS,
         "way": WORDS,
         "filename": WORDS,
+        "token": WORDS,
     }
     return [
         filled_in(rule, good | {place: quote(bad)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,14 +33,19 @@ __all__ = ["s2s_client", "s2s_mounted", "s2s_sample", "s2s_sign_on", "s2s_user"]
 TOP = Path(__file__).resolve().parents[2]
 SOURCES = [
     *(TOP / "blueprints").rglob("*.py"),
-    TOP / "s2s_portal" / "services" / "notices.py",
+    *(TOP / "s2s_portal" / "services").rglob("*.py"),
 ]
 # Drawn by whoever includes them, with what `with` gives them there.
 PARTS = {name for name in reference.template_names() if Path(name).name.startswith("_")} | {
     name for name in reference.template_names() if "/components/" in name or "/parts" in name
 }
-# What no request draws, or what Flask's own context does not reach.
-AROUND = {"s2s/layout.html", "s2s/base.html", "s2s/referrals/section.html"}
+# What other templates build on; and a mail that gets its words together (test_mail.py).
+AROUND = {
+    "s2s/layout.html",
+    "s2s/base.html",
+    "s2s/referrals/section.html",
+    "s2s/mail/practitioner_invited.txt",
+}
 
 
 @pytest.fixture
@@ -73,10 +79,17 @@ def calls() -> Iterator[tuple[str, bool, set[str]]]:
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             called = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            if called in {"page", "render_template", "whole_page", "fragment"}:
-                given = {keyword.arg for keyword in node.keywords if keyword.arg}
-                for name in _names(node.args[0]):
-                    yield name, isinstance(node.args[0], ast.Constant), given
+            given = {keyword.arg for keyword in node.keywords}
+            first = node.args[0]
+            if called in {"page", "whole_page"} and None not in given:
+                for name in _names(first):
+                    yield name, isinstance(first, ast.Constant), given
+            elif (
+                called == "deliver" and None not in given
+            ):  # a mail: of one notice, or of any that is about a referral
+                notice = first.value if isinstance(first, ast.Constant) else "*"
+                for name in fnmatch.filter(reference.template_names(), f"s2s/mail/{notice}.txt"):
+                    yield name, notice != "*", given
 
 
 def _names(argument: ast.expr) -> list[str]:

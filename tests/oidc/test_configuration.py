@@ -101,6 +101,16 @@ def test_everything_can_come_from_the_environment(
     assert config["SESSION_COOKIE_NAME"] == "__Host-portal_session"
 
 
+def test_a_setting_that_cannot_be_read_is_told_of_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("S2S_OWN_BANK_ACCOUNT_URNS", "[120795, 120796]")
+    assert portal(tmp_path).config["S2S_OWN_BANK_ACCOUNT_URNS"] == (120795, 120796)
+    monkeypatch.setenv("S2S_PAGE_SIZE", "many")
+    with pytest.raises(NotMounted, match="S2S_PAGE_SIZE must be JSON"):
+        portal(tmp_path)
+
+
 def test_every_key_and_every_code_is_told_of() -> None:
     page = (TOP / "docs" / "sign-on.md").read_text(encoding="utf-8")
     for name in [*PORTAL_KEYS, *SENTENCES]:

@@ -257,8 +257,10 @@ class TestOutAtTheNextRequest:
 
     def test_an_account_that_the_portal_switches_off_and_on(self, visitor: Traveller) -> None:
         visitor.sign_on_as("entra", "fay")
+        Traveller(visitor.app).sign_on_as("dfe", "sam")
         run = visitor.app.test_cli_runner().invoke
         listed = run(args=["accounts", "list"]).output
+        assert "dfe:sam  Sam Reed" in listed
         (line,) = [line for line in listed.splitlines() if "Fay Ledger" in line]
         key = line.split()[0]
         assert "entra:fay" in line
@@ -311,6 +313,8 @@ class TestRefusals:
         assert page.h1 == "You cannot use this account here"
         assert sentence in page.words
         assert not visitor.is_signed_on()
+        with visitor.browser.session_transaction() as session:
+            assert "_user_id" not in session
         visitor.fetch("GET", HOME, status=302)
         token = page.value("csrf_token")
         gone = visitor.fetch("POST", "/sign-out", status=303, data={"csrf_token": token})

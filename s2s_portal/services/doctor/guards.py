@@ -23,6 +23,7 @@ NEVER_CHANGED = (
     "import_run",
     "ledger_entry",
     "ledger_verification",
+    "newcomer",
     "posting",
     "pull",
     "pull_file",
