@@ -56,7 +56,7 @@ def test_the_hosts_pages_under_our_names_stay_the_hosts(town: Town, path: str, s
 def test_an_error_in_a_view_of_ours_has_our_page_is_logged_and_signalled(
     town: Town, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken() -> None:
+    def broken(**_: object) -> None:
         raise RuntimeError("of our own making")
 
     told: list[Exception] = []
@@ -75,7 +75,7 @@ def test_an_abort_in_our_part_has_our_page(
     town: Town, monkeypatch: pytest.MonkeyPatch, code: int, says: str
 ) -> None:
     officer = town.signed_on("officer")
-    monkeypatch.setattr(front_page, "tiles", lambda: abort(code))
+    monkeypatch.setattr(front_page, "tiles", lambda **_: abort(code))
     officer.front(status=code).sees(says)
 
 
@@ -105,7 +105,7 @@ def test_our_errors_keep_their_status_where_the_host_has_no_handlers(
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     officer = settled("legacy").signed_on("officer")
-    monkeypatch.setattr(front_page, "tiles", lambda: 1 / 0)
+    monkeypatch.setattr(front_page, "tiles", lambda **_: 1 / 0)
     officer.front(status=500).sees("Something has gone wrong")
 
 
@@ -141,6 +141,6 @@ def test_any_other_refusal_of_the_database_is_a_defect(
 ) -> None:
     officer = settled("legacy").signed_on("officer")
     delete = text("DELETE FROM s2s.referral")
-    monkeypatch.setattr(front_page, "tiles", lambda: database.session().execute(delete))
+    monkeypatch.setattr(front_page, "tiles", lambda **_: database.session().execute(delete))
     officer.front(status=500).sees("Something has gone wrong")
     assert "permission denied for table referral" in caplog.text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import fnmatch
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -79,17 +78,10 @@ def calls() -> Iterator[tuple[str, bool, set[str]]]:
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             called = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            given = {keyword.arg for keyword in node.keywords}
-            first = node.args[0]
-            if called in {"page", "whole_page"} and None not in given:
-                for name in _names(first):
-                    yield name, isinstance(first, ast.Constant), given
-            elif (
-                called == "deliver" and None not in given
-            ):  # a mail: of one notice, or of any that is about a referral
-                notice = first.value if isinstance(first, ast.Constant) else "*"
-                for name in fnmatch.filter(reference.template_names(), f"s2s/mail/{notice}.txt"):
-                    yield name, notice != "*", given
+            given = {keyword.arg for keyword in node.keywords if keyword.arg}
+            if called in {"page", "whole_page", "fragment"}:
+                for name in _names(node.args[0]):
+                    yield name, isinstance(node.args[0], ast.Constant), given
 
 
 def _names(argument: ast.expr) -> list[str]:
