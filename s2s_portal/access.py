@@ -29,7 +29,7 @@ from s2s_portal.errors import (
 )
 from s2s_portal.identity import NOBODY, Actor, Role, acting_as, current_actor
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.referral import Referral, Status
+from s2s_portal.models.referral import UNSENT, Referral
 from s2s_portal.state import state
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -237,7 +237,7 @@ def may_see(actor: Actor, referral: Referral, allocation: Allocation | None) -> 
     """
     if actor.has(Role.SYSTEM):
         return True
-    if actor.has(Role.OFFICER) and referral.status is not Status.DRAFT:
+    if actor.has(Role.OFFICER) and referral.status not in UNSENT:
         return True
     if actor.has(Role.REFERRER) and referral.urn in actor.establishments:
         return True

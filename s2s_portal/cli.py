@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,11 +27,13 @@ commands = AppGroup("s2s", help="School to School Support.")
 db = AppGroup("db", help="The schema of School to School Support.")
 imports = AppGroup("import", help="Read public files in.")
 ledger_group = AppGroup("ledger", help="The fee ledger.")
+intake_group = AppGroup("intake", help="When requests are taken, and how many.")
 commands.add_command(db)
 commands.add_command(imports)
 commands.add_command(ledger_group)
 files_group = AppGroup("files", help="Files that schools attach.")
 commands.add_command(files_group)
+commands.add_command(intake_group)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -157,6 +160,88 @@ def establishments(file: Path) -> None:
         report = register.import_file(file, progress=bar.update)
     for line in report.lines():
         click.echo(line)
+
+
+@imports.command("terms")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@with_appcontext
+@plainly
+def terms(file: Path) -> None:
+    """Read school term dates from FILE (CSV): all of it, or nothing."""
+    from s2s_portal.database import unit_of_work
+    from s2s_portal.services import term_file
+
+    with unit_of_work() as work:
+        lines = term_file.import_file(work, file, by=SYSTEM)
+    for line in lines:
+        click.echo(line)
+
+
+@commands.command("keep-drafts")
+@with_appcontext
+@plainly
+def keep_drafts() -> None:
+    """Give notice of old drafts and delete expired ones, as the worker does each morning."""
+    from s2s_portal.services import drafts
+
+    click.echo(str(drafts.upkeep()))
+
+
+@intake_group.command("list")
+@with_appcontext
+@plainly
+def intake_list() -> None:
+    """List the windows in which requests are taken, newest first."""
+    from s2s_portal.services import intake
+
+    for line in intake.windows():
+        click.echo(str(line))
+
+
+@intake_group.command("open")
+@click.argument("kind", type=click.Choice(["mainstream", "early_years"]))
+@click.argument("opens", type=click.DateTime(["%Y-%m-%d"]))
+@click.option("--closes", type=click.DateTime(["%Y-%m-%d"]), help="Last day; none: open-ended.")
+@click.option("--quota", type=click.IntRange(min=1), help="Requests commissioned; none: no limit.")
+@click.option("--source", required=True, help="Where this was decided or published.")
+@with_appcontext
+@plainly
+def intake_open(
+    kind: str, opens: datetime, closes: datetime | None, quota: int | None, source: str
+) -> None:
+    """Take requests of a KIND of setting from the day OPENS on."""
+    from s2s_portal.database import unit_of_work
+    from s2s_portal.models.establishment import SettingKind
+    from s2s_portal.services import intake
+
+    with unit_of_work() as work:
+        window = intake.open_window(
+            work,
+            SettingKind(kind),
+            opens=opens.date(),
+            closes=closes.date() if closes else None,
+            quota=quota,
+            source=source,
+            by=SYSTEM,
+        )
+        number = window.id
+    click.echo(f"Window {number} has been added.")
+
+
+@intake_group.command("close")
+@click.argument("number", type=int)
+@click.argument("closes", type=click.DateTime(["%Y-%m-%d"]))
+@click.option("--reason", required=True, help="Why it closes early.")
+@with_appcontext
+@plainly
+def intake_close(number: int, closes: datetime, reason: str) -> None:
+    """Close window NUMBER early: CLOSES is its new last day."""
+    from s2s_portal.database import unit_of_work
+    from s2s_portal.services import intake
+
+    with unit_of_work() as work:
+        intake.close_window(work, number, closes=closes.date(), reason=reason, by=SYSTEM)
+    click.echo(f"Window {number} now closes on {closes:%Y-%m-%d}.")
 
 
 @ledger_group.command("verify")

@@ -25,7 +25,7 @@ from sqlalchemy.orm import (
     sessionmaker,
 )
 
-from s2s_portal.errors import AlreadyAllocated, AlreadyDecided, S2SError, Stale
+from s2s_portal.errors import AlreadyAllocated, AlreadyDecided, IntakeClosed, S2SError, Stale
 from s2s_portal.identity import Actor, acting_as, current_actor
 from s2s_portal.state import setting, state
 
@@ -52,6 +52,13 @@ CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
         "The engagement fee for this referral has already been charged."
     ),
     "uq_referral_submit_token": lambda: Stale("This referral has already been sent."),
+    "ck_referral_intake_open": lambda: IntakeClosed(
+        "Requests have just been closed. Nothing has been sent, and your draft is kept."
+    ),
+    "ck_referral_intake_quota": lambda: IntakeClosed(
+        "Another school has just taken the last place. Nothing has been sent; your draft is kept."
+        " A place may come free: look again later."
+    ),
     "uq_practitioner_account": lambda: Stale("This account has just been linked to somebody else."),
     "uq_visit_record_visit_id": lambda: Stale("A record of this visit has already been started."),
 }

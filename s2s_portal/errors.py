@@ -82,6 +82,10 @@ class MayNotRefer(Refused):
     """This establishment is special, closed, or not in Norfolk, so it cannot make a referral."""
 
 
+class IntakeClosed(MayNotRefer):
+    """No request is taken now: no intake window is open, or all that it allows are used."""
+
+
 class OutOfOrder(Refused):
     """The thing is no longer in a state in which this can be done."""
 

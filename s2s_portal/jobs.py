@@ -20,6 +20,7 @@ from s2s_portal.identity import SYSTEM, acting_as
 SEND_MAIL = "s2s.send_mail"
 SEND_INVITATION = "s2s.send_invitation"
 VERIFY_LEDGER = "s2s.verify_ledger"
+KEEP_DRAFTS = "s2s.keep_drafts"
 SWEEP_SIGN_ONS = "s2s.sweep_sign_ons"
 SCAN_FILE = "s2s.scan_file"
 DELETE_FILE = "s2s.delete_file"
@@ -80,6 +81,14 @@ def build(app: Flask, engine: Engine) -> procrastinate.App:
 
         with app.app_context(), acting_as(SYSTEM):
             sign_ons.sweep()
+
+    @jobs.periodic(cron="12 6 * * *")
+    @jobs.task(name=KEEP_DRAFTS, queue="upkeep", queueing_lock=KEEP_DRAFTS)
+    def keep_drafts(timestamp: int) -> None:  # noqa: ARG001
+        from s2s_portal.services import drafts
+
+        with app.app_context(), acting_as(SYSTEM):
+            drafts.upkeep()
 
     _add_file_tasks(app, jobs)
     return jobs

@@ -63,6 +63,18 @@ SETTINGS: tuple[Setting, ...] = (
         "Where worries about a child's safety go; never into a referral.",
     ),
     Setting(
+        "S2S_EARLY_YEARS_CONTACT",
+        "the council’s Early Years service",
+        str,
+        "Whom early years settings ask for this support.",
+    ),
+    Setting(
+        "S2S_DRAFT_DAYS",
+        90,
+        int,
+        "A draft that nobody saves for so many days is deleted; a mail says so a week before.",
+    ),
+    Setting(
         "S2S_SIGN_IN_URL",
         "/sign-in",
         str,

@@ -130,7 +130,7 @@ KINDS: dict[str, dict[str, dict[str, Any]]] = {
 def start(client: Client, kind: str | None = "pupil", **form: Any) -> str:
     """Start a referral of a kind (None: not chosen yet) as whoever is signed on; its reference."""
     urn = client.get("referrals.start").value("urn")
-    page = client.post("referrals.start", {"urn": urn, **form})
+    page = screened(client, client.post("referrals.start", {"urn": urn, **form}))
     reference = page.location.rstrip("/").rpartition("/")[2]
     if kind is not None:
         choose(client, reference, kind)
@@ -148,6 +148,14 @@ def choose(client: Client, reference: str, kind: str) -> Page:
         return page
     again = {"kind": kind, "seen": page.value("seen"), "told": page.value("told")}
     return client.post("referrals.kind", again, reference=reference)
+
+
+def screened(client: Client, page: Page) -> Page:
+    """Answer the questions that come before a draft, from the redirect to the first of them."""
+    for question, answer in (("safety", "no"), ("about", "older")):
+        if f"/start/{question}" in page.location:
+            page = client.send(page.location, {"answer": answer})
+    return page
 
 
 def seen(client: Client, reference: str, section: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from s2s_portal import clock
 from s2s_portal.models.attachment import Attachment, FileType
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import (
+    UNSENT,
     Action,
     Agreement,
     Kind,
@@ -42,7 +43,7 @@ def referral(
     session: Session, reference: str, *, urn: int = SCHOOL, status: Status = Status.SUBMITTED
 ) -> Referral:
     """A whole referral in one state, about an invented pupil."""
-    sent = status is not Status.DRAFT
+    sent = status not in UNSENT
     terms = session.scalars(
         select(ServiceTerms).where(ServiceTerms.during.contains(RECEIVED))
     ).one()

@@ -9,12 +9,21 @@ from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import administrator, allow, auditor
 from s2s_portal.blueprints.administration.forms import TieForm
+from s2s_portal.blueprints.administration.intake_forms import CloseWindowForm, WindowForm
 from s2s_portal.blueprints.forms import ButtonForm, S2SForm, tidy
 from s2s_portal.blueprints.pages import page, refuse
 from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
-from s2s_portal.services import accounts, administration, invitations, links
+from s2s_portal.services import (
+    accounts,
+    administration,
+    calendar,
+    intake,
+    invitations,
+    links,
+    term_file,
+)
 
 bp = Blueprint("administration", __name__)
 DONE = "s2s-success"
@@ -35,6 +44,57 @@ def index() -> ResponseReturnValue:
         newcomers=links.newcomers(),
         form=ButtonForm(formdata=None),
     )
+
+
+@bp.route("/intake", methods=["GET", "POST"])
+@allow(administrator)
+def intake_windows() -> ResponseReturnValue:
+    """When requests are taken and how many are used; and the form that adds a window."""
+    form = WindowForm()
+    if form.validate_on_submit():
+        try:
+            with unit_of_work() as work:
+                intake.open_window(work, **form.given(), by=current_actor())
+            return redirect(url_for(".intake_windows"))
+        except Refused as error:
+            refuse(form, error)
+    return page(
+        "s2s/administration/intake.html",
+        form=form,
+        lines=intake.windows(),
+        kinds=intake.KIND_WORDS,
+        counted=intake.COUNTED,
+    )
+
+
+@bp.route("/intake/<int:number>/close", methods=["GET", "POST"])
+@allow(administrator)
+def close_intake(number: int) -> ResponseReturnValue:
+    """Close a window earlier than it was set to, by a row of its own."""
+    window = intake.get(number)
+    form = CloseWindowForm()
+    if form.validate_on_submit():
+        try:
+            with unit_of_work() as work:
+                intake.close_window(work, number, **form.given(), by=current_actor())
+            return redirect(url_for(".intake_windows"))
+        except Refused as error:
+            refuse(form, error)
+            window = intake.get(number)
+    return page(
+        "s2s/administration/close_intake.html",
+        form=form,
+        window=window,
+        until=intake.last_day(window),
+        kind=intake.KIND_WORDS[window.setting_kind],
+    )
+
+
+@bp.get("/terms")
+@allow(administrator)
+def school_terms() -> ResponseReturnValue:
+    """The school terms that deadlines and drafts go by."""
+    return page("s2s/administration/terms.html", years=term_file.years(), kinds=calendar.KIND_WORDS)
 
 
 @bp.get("/practitioners/<int:number>/")

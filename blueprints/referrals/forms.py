@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wtforms import Field, HiddenField, SelectField
@@ -11,7 +11,7 @@ from wtforms.fields.choices import SelectChoice
 from wtforms.validators import StopValidation
 
 from s2s_portal.blueprints import drawing
-from s2s_portal.blueprints.forms import DayField, Line, Needed, Paragraphs, S2SForm, Seen
+from s2s_portal.blueprints.forms import DayField, Line, Needed, Paragraphs, PickOne, S2SForm, Seen
 from s2s_portal.blueprints.referrals.fields import (
     AnyOf,
     NotFuture,
@@ -26,6 +26,15 @@ from s2s_portal.services import labels
 from s2s_portal.services.draft_rules import MOST_OUTCOMES, MOST_SECONDARY
 
 BASELINES = [str(value) for value in range(11)]
+# Question -> how it is asked, and what is said when it is not answered.
+SCREENING = {
+    "safety": (
+        "Are you worried that a child is at risk of harm now?",
+        "Choose “Yes” if you are worried that a child is at risk, or not sure, and “No” if not",
+    ),
+    "about": ("Whom do you want help with?", "Choose whom you want help with"),
+    "reception": ("Children in a reception class", "Choose “Continue” to go on"),
+}
 EMAIL = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\".]+")
 
 
@@ -33,6 +42,17 @@ class StartForm(S2SForm):
     """Begin a referral for one school."""
 
     urn = HiddenField()
+
+
+class ScreeningForm(S2SForm):
+    """One question before a draft. What is asked stands in the page's heading."""
+
+    answer = PickOne("", "")
+
+    def __init__(self, question: str, *, offered: Mapping[str, str]) -> None:
+        super().__init__()
+        self.answer.choices = [SelectChoice(code, words) for code, words in offered.items()]
+        self.answer.label.text, self.answer.message = SCREENING[question]
 
 
 class SubmitForm(S2SForm):

@@ -11,8 +11,9 @@ from werkzeug.datastructures import MultiDict
 from s2s_portal.access import allow, school
 from s2s_portal.blueprints.forms import ButtonForm
 from s2s_portal.blueprints.pages import page, refuse, time_of_day
+from s2s_portal.blueprints.referrals import start_views
 from s2s_portal.blueprints.referrals.fields import SectionForm
-from s2s_portal.blueprints.referrals.forms import KindForm, StartForm, SubmitForm
+from s2s_portal.blueprints.referrals.forms import KindForm, SubmitForm
 from s2s_portal.blueprints.referrals.section_pages import PAGES, page_of
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import OutOfOrder, Refused
@@ -22,13 +23,13 @@ from s2s_portal.services import (
     attachments,
     copies,
     drafting,
+    drafts,
     form_versions,
     labels,
     reading,
     school_list,
     sections,
     standing,
-    starting,
     subjects,
     submission,
 )
@@ -36,6 +37,12 @@ from s2s_portal.services import (
 bp = Blueprint("referrals", __name__)
 # "kind" has a page of its own, but an address like the others.
 SECTION = f"<any(kind, {', '.join(PAGES)}):section>"
+
+bp.add_url_rule("/start", view_func=start_views.start, methods=["GET", "POST"])
+bp.add_url_rule(
+    f"/start/{start_views.QUESTION}", view_func=start_views.screen, methods=["GET", "POST"]
+)
+bp.add_url_rule("/start/instead/<way>", view_func=start_views.instead)
 
 
 @bp.get("/")
@@ -46,37 +53,20 @@ def index() -> ResponseReturnValue:
     return page("s2s/referrals/index.html", found=found, standing=standing)
 
 
-@bp.route("/start", methods=["GET", "POST"])
-@allow(school)
-def start() -> ResponseReturnValue:
-    """What it costs, who may, what happens next; and the button that begins a draft."""
-    form = StartForm()
-    chosen = (form.urn.data if request.method == "POST" else request.args.get("urn")) or None
-    if request.method == "POST" and form.validate_on_submit():
-        try:
-            with unit_of_work() as work:
-                referral = drafting.start(work, starting.urn_of(chosen), by=current_actor())
-            return redirect(url_for(".show", reference=referral.reference))
-        except Refused as error:
-            refuse(form, error)
-    schools = starting.schools(by=current_actor())
-    offer = starting.offer(schools, chosen)
-    if offer is not None:
-        form.urn.data = str(offer.establishment.urn)
-    return page("s2s/referrals/start.html", form=form, schools=schools, offer=offer)
-
-
 @bp.get("/<reference>/")
 @allow(school)
 def show(reference: str) -> ResponseReturnValue:
     """The task list while it is the school's to change; afterwards, where it stands."""
     referral = drafting.mine(reference, by=current_actor())
+    if referral.status is Status.EXPIRED:
+        return page("s2s/referrals/expired.html", referral=referral, standing=standing)
     template = "task_list" if drafting.is_in_hand(referral) else "show"
     return page(
         f"s2s/referrals/{template}.html",
         referral=referral,
         standing=standing,
         sections=sections,
+        kept=drafts.kept_words(referral),
         missing=submission.missing(referral) if drafting.is_in_hand(referral) else [],
         charge=sections.charge(referral),
         parts=reading.parts(referral),

@@ -3,7 +3,9 @@
 from s2s_portal.models import (
     attachment,
     audit,
+    calendar,
     establishment,
+    intake,
     invitation,
     ledger,
     practitioner,
@@ -16,7 +18,9 @@ from s2s_portal.models import (
 __all__ = [
     "attachment",
     "audit",
+    "calendar",
     "establishment",
+    "intake",
     "invitation",
     "ledger",
     "practitioner",

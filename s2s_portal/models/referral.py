@@ -16,6 +16,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -24,6 +25,7 @@ from s2s_portal import clock
 from s2s_portal.database import Base
 from s2s_portal.models.columns import Done, choice, instant, key, words
 from s2s_portal.models.establishment import Establishment
+from s2s_portal.models.intake import IntakeWindow
 from s2s_portal.models.terms import NeedType, ServiceTerms
 
 if TYPE_CHECKING:
@@ -40,6 +42,11 @@ class Status(StrEnum):
     ACCEPTED = "accepted"
     ALLOCATED = "allocated"
     CLOSED = "closed"
+    EXPIRED = "expired"
+
+
+# Never sent to the council, so no business of anybody but the school.
+UNSENT = frozenset({Status.DRAFT, Status.EXPIRED})
 
 
 class Kind(StrEnum):
@@ -81,6 +88,7 @@ class Action(StrEnum):
     OUTCOMES_RECORDED = "outcomes_recorded"
     CLOSED = "closed"
     REOPENED = "reopened"
+    EXPIRED = "expired"
 
 
 # The status that an event leaves behind; an action that is not here changes none.
@@ -94,6 +102,7 @@ STATUS_AFTER: dict[Action, Status] = {
     Action.ALLOCATED: Status.ALLOCATED,
     Action.CLOSED: Status.CLOSED,
     Action.REOPENED: Status.ALLOCATED,
+    Action.EXPIRED: Status.EXPIRED,
 }
 
 
@@ -131,11 +140,15 @@ class Referral(Base):
     __table_args__ = (
         UniqueConstraint("reference"),
         UniqueConstraint("submit_token", name="uq_referral_submit_token"),
+        UniqueConstraint("start_token", name="uq_referral_start_token"),
         Index("ix_referral_worklist", "status", "submitted_at", "id"),
         Index("ix_referral_submitted", "submitted_at", "id"),
         Index("ix_referral_school", "urn", "created_at", "id"),
+        Index("ix_referral_intake_window_id", "intake_window_id"),
+        Index("ix_referral_draft", "saved_on", postgresql_where=text("status = 'draft'")),
         CheckConstraint(
-            "(status = 'draft') = (submitted_at IS NULL)", name="submitted_when_not_draft"
+            "(status IN ('draft', 'expired')) = (submitted_at IS NULL)",
+            name="submitted_when_not_draft",
         ),
         CheckConstraint(
             "submitted_at IS NULL OR (terms_id IS NOT NULL AND fee_pence IS NOT NULL"
@@ -157,6 +170,13 @@ class Referral(Base):
     created_at: Mapped[instant] = mapped_column(default=clock.now)
     created_by_id: Mapped[str] = mapped_column(Text)
     created_by_name: Mapped[str] = mapped_column(Text)
+    created_by_email: Mapped[words]
+    # One passage through the questions before a draft gives one draft.
+    start_token: Mapped[str | None] = mapped_column(Text)
+    # A draft that nobody saves expires: last saved, reminded of it, and kept until then.
+    saved_on: Mapped[date] = mapped_column(default=clock.today, server_default=text("CURRENT_DATE"))
+    reminded_on: Mapped[date | None]
+    expires_on: Mapped[date | None]
     # Section key -> {"at": iso instant, "by": name}: what the task list shows, and what tells a
     # stale form from a fresh one.
     answered: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict)
@@ -188,6 +208,7 @@ class Referral(Base):
     terms: Mapped[ServiceTerms | None] = relationship(lazy="raise_on_sql")
     fee_pence: Mapped[int | None] = mapped_column(Integer)
     fee_verdict: Mapped[words]
+    intake_window_id: Mapped[int | None] = mapped_column(ForeignKey(IntakeWindow.id))
 
     decline_reason: Mapped[DeclineReason | None] = mapped_column(
         choice(DeclineReason, "decline_reason")
@@ -386,7 +407,14 @@ class ReferralEvent(Done, Base):
     """
 
     __tablename__ = "referral_event"
-    __table_args__ = (Index("ix_referral_event_referral", "referral_id", "id"),)
+    __table_args__ = (
+        Index("ix_referral_event_referral", "referral_id", "id"),
+        Index(
+            "ix_referral_event_decided",
+            "at",
+            postgresql_where=text("action IN ('accepted', 'declined')"),
+        ),
+    )
 
     id: Mapped[key]
     referral_id: Mapped[int] = mapped_column(ForeignKey(Referral.id))

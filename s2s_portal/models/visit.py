@@ -15,6 +15,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -74,7 +75,14 @@ class VisitRecord(Base):
     """The formal record of a visit; once `issued_at` is set the database refuses any change."""
 
     __tablename__ = "visit_record"
-    __table_args__ = (UniqueConstraint("visit_id", name="uq_visit_record_visit_id"),)
+    __table_args__ = (
+        UniqueConstraint("visit_id", name="uq_visit_record_visit_id"),
+        Index(
+            "ix_visit_record_visited",
+            "visited_on",
+            postgresql_where=text("issued_at IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[key]
     referral_id: Mapped[int] = mapped_column(ForeignKey(Referral.id))

@@ -7,6 +7,7 @@ demonstration, but for the references, which are always random.
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from random import Random
 
 from flask import current_app
@@ -15,14 +16,18 @@ from sqlalchemy import exists, select, text
 from s2s_portal import audit, clock
 from s2s_portal.database import session, unit_of_work
 from s2s_portal.identity import SYSTEM, acting_as
+from s2s_portal.models.establishment import SettingKind
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.reference_portal.demonstration_schools import establishments
 from s2s_portal.reference_portal.demonstration_staff import practitioners
 from s2s_portal.reference_portal.demonstration_stories import Step, steps
-from s2s_portal.services import verification
+from s2s_portal.services import drafts, intake, verification
 
 SEED = 44_19
+WINDOW_OPENED, WINDOW_CLOSES = 60, 40  # days ago, days ahead
+COMMISSIONED = {SettingKind.MAINSTREAM: 85, SettingKind.EARLY_YEARS: 50}
+DAYS_OF_UPKEEP = 60
 MAIL_KEPT = 10  # of the newest notices; the older ones would all be sent today
 
 
@@ -37,10 +42,13 @@ def seed(address: str = "http://127.0.0.1:5000") -> str:
             session().rollback()
             return "There are referrals already, so no demonstration was added."
         _add_schools_and_staff()
+        _take_requests(clock.today())
     told = steps(clock.today(), Random(SEED))  # noqa: S311 (nothing here is secret)
     with current_app.test_request_context(base_url=address):
         for step in told:
             _take(step)
+        with acting_as(SYSTEM):
+            _keep_drafts(clock.today())
     with acting_as(SYSTEM):
         _drop_old_mail()
         verification.verify_and_note()
@@ -58,6 +66,39 @@ def _add_schools_and_staff() -> None:
         work.session.add_all(one for one in practitioners() if one.account_id not in known)
         work.flush()
         audit.wrote(work, "added", "demonstration", len(establishments()))
+
+
+def _take_requests(today: date) -> None:
+    """Requests without a limit until lately; now as many as Norfolk commissioned in autumn 2024
+    (85 from mainstream schools, 50 from early years settings)."""
+    opens = today - timedelta(days=WINDOW_OPENED)
+    with clock.frozen(opens - timedelta(days=1)):
+        for line in intake.windows():
+            kind = line.window.setting_kind
+            with unit_of_work() as work:
+                intake.close_window(
+                    work,
+                    line.window.id,
+                    closes=clock.today(),
+                    reason="From now on there is a limit",
+                    by=SYSTEM,
+                )
+                intake.open_window(
+                    work,
+                    kind,
+                    opens=opens,
+                    closes=today + timedelta(days=WINDOW_CLOSES),
+                    quota=COMMISSIONED[kind],
+                    source="Invented, with the numbers of Norfolk’s notice of autumn 2024",
+                    by=SYSTEM,
+                )
+
+
+def _keep_drafts(today: date) -> None:
+    """What the daily job would have done by now."""
+    for ago in range(DAYS_OF_UPKEEP, -1, -1):
+        with clock.frozen(today - timedelta(days=ago)):
+            drafts.upkeep()
 
 
 def _take(step: Step) -> None:

@@ -34,6 +34,7 @@ JUDGED = (*READ, "assess")
 PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "begun": (("start",), 3),
     "draft": (("start", "fill"), 2),
+    "forgotten": (("start", "fill"), 67),
     "submitted": (SENT, 1),
     "late": (SENT, 9),
     "returned": ((*SENT, "give_back"), 4),
@@ -61,6 +62,7 @@ VISIT_AFTER = 6  # working days from booking to the visit
 CAST: tuple[tuple[str, int, str], ...] = (
     ("begun", PRIMARY, ""),
     ("draft", PRIMARY, ""),
+    ("forgotten", PRIMARY, ""),
     ("submitted", PRIMARY, ""),
     ("returned", PRIMARY, ""),
     ("declined", PRIMARY, ""),

@@ -11,18 +11,22 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from s2s_portal import audit, clock, references
 from s2s_portal.database import UnitOfWork, session
-from s2s_portal.errors import MayNotRefer, NotFound, Stale
+from s2s_portal.errors import IntakeClosed, MayNotRefer, NotFound, Stale
 from s2s_portal.identity import Actor
+from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.referral import Action, Need, Referral, Status
 from s2s_portal.services import (
     answers,
     draft_rules,
+    drafts,
     establishments,
     form_versions,
+    intake,
     referrals,
     sections,
 )
@@ -31,10 +35,12 @@ from s2s_portal.state import setting
 ATTEMPTS = 5  # at a reference that nobody has yet
 
 
-def start(work: UnitOfWork, urn: int, *, by: Actor) -> Referral:
+def start(work: UnitOfWork, urn: int, *, token: str | None = None, by: Actor) -> Referral:
     """Begin a draft for the school `urn`, with the contact filled in from `by`.
 
-    Raises NotFound unless `by` acts for that school, MayNotRefer when it may not refer.
+    `token` names one passage through the questions that come first: however often it comes, it
+    gives one draft. Raises NotFound unless `by` acts for that school, MayNotRefer when it may not
+    refer, IntakeClosed when no request is taken now.
     """
     if urn not in by.establishments:
         raise NotFound()
@@ -42,31 +48,49 @@ def start(work: UnitOfWork, urn: int, *, by: Actor) -> Referral:
     reason = establishment.why_not_refer(setting("S2S_LOCAL_AUTHORITY"))
     if reason:
         raise MayNotRefer(reason)
-    referral = _with_reference(work, urn, by)
-    referral.establishment = establishment
-    referrals.record(work, referral, Action.STARTED, by=by)
-    return referral
+    here = intake.standing(establishment.setting_kind, clock.today())
+    if not here.is_open:
+        raise IntakeClosed(f"{here.why_closed} {here.next_words}")
+    return _begin(work, establishment, token, by)
 
 
-def _with_reference(work: UnitOfWork, urn: int, by: Actor) -> Referral:
+def _begun(token: str | None) -> Referral | None:
+    """The draft that this passage through the questions has already given."""
+    if token is None:
+        return None
+    return session().scalars(select(Referral).where(Referral.start_token == token)).one_or_none()
+
+
+def _begin(
+    work: UnitOfWork, establishment: Establishment, token: str | None, by: Actor
+) -> Referral:
     # Row-level security hides other schools' references: only the unique key knows them all.
     for _attempt in range(ATTEMPTS):
         referral = Referral(
             reference=references.new(clock.today()),
-            urn=urn,
+            urn=establishment.urn,
             created_by_id=by.id,
             created_by_name=by.name,
+            created_by_email=by.email,
             contact_name=by.name,
             contact_email=by.email,
+            start_token=token,
             answered={},
             form_version=form_versions.current(clock.today()).number,
         )
+        wrote = work.wrote
         try:
             with work.session.begin_nested():
                 work.session.add(referral)
                 work.flush()
         except IntegrityError:
+            begun = _begun(token)  # a second press of the button, a moment earlier
+            if begun is not None:
+                work.wrote = wrote  # what was flushed has been taken back
+                return begun
             continue
+        referral.establishment = establishment
+        referrals.record(work, referral, Action.STARTED, by=by)
         return referral
     raise RuntimeError("No free reference was found.")
 
@@ -100,6 +124,9 @@ def in_hand(reference: str, *, by: Actor) -> Referral:
     if not is_in_hand(referral):
         raise Stale(
             "This referral has been sent, so it can no longer be changed here."
+            " What you typed has not been saved."
+            if referral.submitted_at
+            else "This draft was not sent in time, so what it said has been deleted."
             " What you typed has not been saved."
         )
     return referral
@@ -256,6 +283,7 @@ def note(work: UnitOfWork, referral: Referral, section: str, by: Actor, **more: 
     """Write down that `section` has been saved, by whom and when, and audit it."""
     entry = {"at": clock.now().isoformat(), "by": by.name, **more}
     referral.answered = {**referral.answered, section: entry}
+    drafts.saved(referral)
     audit.wrote(work, f"saved {section} of", "referral", referral.reference)
 
 

@@ -22,6 +22,7 @@ from s2s_portal.rendering import fragment
 from s2s_portal.state import setting, state
 
 SUBJECTS = {
+    "draft_expires": "Draft referral {reference} will soon be deleted",
     "referral_submitted": "Referral {reference} has been received",
     "referral_resubmitted": "Referral {reference} has been received again",
     "referral_accepted": "Referral {reference} has been accepted",
@@ -46,19 +47,30 @@ SUBJECTS = {
 
 def link_to(endpoint: str, **values: str | int) -> str:
     """The full address of one of our pages, as a reader of a mail needs it."""
-    path = url_for(endpoint, _external=False, **values)  # type: ignore[arg-type]
+    path = _path_to(endpoint, values)
     base = (setting("S2S_EXTERNAL_URL") or (request.host_url if request else "")).rstrip("/")
     # Below a proxy's prefix the path begins with what the portal's address may end with.
     prefix = urlsplit(base).path
     return base.removesuffix(prefix) + path if path.startswith(f"{prefix}/") else base + path
 
 
+def _path_to(endpoint: str, values: dict[str, str | int]) -> str:
+    if request:
+        return url_for(endpoint, _external=False, **values)  # type: ignore[arg-type]
+    root = current_app.config["APPLICATION_ROOT"]  # a job: no request says where we are mounted
+    return str(current_app.url_map.bind("", script_name=root).build(endpoint, values))
+
+
 def tell_address(
-    work: UnitOfWork, notice: str, address: str, referral: Referral, link: str
+    work: UnitOfWork, notice: str, address: str, referral: Referral, link: str, day: str = ""
 ) -> None:
-    """Send `notice` (a key of SUBJECTS) to a mail address once the transaction stands."""
+    """Send `notice` (a key of SUBJECTS) to a mail address once the transaction stands.
+
+    `day` is the one that the notice is about, in words, if there is one.
+    """
     if address:
-        _defer(work, notice, referral, link, address=address)
+        about = {"day": day} if day else {}
+        _defer(work, notice, referral, link, address=address, **about)
 
 
 def tell_school(work: UnitOfWork, notice: str, referral: Referral, link: str) -> None:
@@ -112,6 +124,7 @@ def send(
     address: str = "",
     practitioner_id: int | None = None,
     provider_urn: int | None = None,
+    day: str = "",
 ) -> None:
     """Render and send one notice by the host's Flask-Mail: what the worker runs.
 
@@ -122,7 +135,8 @@ def send(
     if not recipients:
         current_app.logger.warning("S2S: nobody to send %s about %s to", notice, reference)
         return
-    body = fragment(f"s2s/mail/{notice}.txt", reference=reference, school=school, link=link)
+    words = {"reference": reference, "school": school, "link": link, "day": day}
+    body = fragment(f"s2s/mail/{notice}.txt", **words)
     deliver(SUBJECTS[notice].format(reference=reference), body, recipients, message_id)
 
 

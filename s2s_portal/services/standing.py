@@ -24,6 +24,7 @@ PLAIN = {
     Status.ACCEPTED: "With the council: accepted, a practitioner is being found",
     Status.ALLOCATED: "With the practitioner",
     Status.CLOSED: "Closed",
+    Status.EXPIRED: "Expired: not sent in time",
 }
 
 NEXT_STEP = {
@@ -37,6 +38,7 @@ NEXT_STEP = {
     Status.ALLOCATED: "The practitioner arranges visits with you, and writes a record of each for"
     " you to read here.",
     Status.CLOSED: "The support has ended. The referral and its visit records stay here to read.",
+    Status.EXPIRED: "What was entered has been deleted. If you still need help, start a new one.",
 }
 
 HAPPENED = {
@@ -54,6 +56,7 @@ HAPPENED = {
     Action.OUTCOMES_RECORDED: "Outcomes recorded",
     Action.CLOSED: "Referral closed",
     Action.REOPENED: "Referral reopened",
+    Action.EXPIRED: "Draft expired, and what it said was deleted",
 }
 
 COLOURS = {
@@ -64,6 +67,7 @@ COLOURS = {
     Status.ACCEPTED: "teal",
     Status.ALLOCATED: "green",
     Status.CLOSED: "grey",
+    Status.EXPIRED: "grey",
 }
 
 

@@ -8,8 +8,8 @@ from s2s_portal import clock, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import ConsentMissing, Incomplete, MayNotRefer, NotFound, Refused, Stale
 from s2s_portal.identity import Actor
-from s2s_portal.models.referral import Action, Kind, Referral, Status
-from s2s_portal.services import draft_rules, drafting, notices, referrals, sections, terms
+from s2s_portal.models.referral import Action, Kind, Referral
+from s2s_portal.services import draft_rules, drafting, intake, notices, referrals, sections, terms
 from s2s_portal.state import setting
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -30,8 +30,8 @@ def submit(
     stands. The first submission freezes the day of receipt, the terms, the fee and its reason;
     sending again keeps them. `seen` is the version that was checked: nothing is sent when an answer
     has changed since; None skips the question. Raises NotFound, Refused (no good token),
-    MayNotRefer, ConsentMissing, Incomplete, or Stale (also for a page from before the council
-    asked for more).
+    MayNotRefer (of it IntakeClosed), ConsentMissing, Incomplete, or Stale (also for a page from
+    before the council asked for more).
     """
     if not TOKEN.fullmatch(token):
         raise Refused("Check your answers on this page, then send the referral.")
@@ -51,7 +51,7 @@ def submit(
     _check(referral)
     action = Action.RESUBMITTED if referral.submitted_at else Action.SUBMITTED
     if action is Action.SUBMITTED:
-        _freeze(referral)
+        _freeze(referral, window=intake.place(referral.establishment.setting_kind, clock.today()))
     referral.submit_token = token
     referral.declaration = drafting.declaration_words(sections.charge(referral))
     referrals.record(work, referral, action, by=by)
@@ -99,7 +99,7 @@ def _check(referral: Referral) -> None:
     draft_rules.check_purchase_order(referral, referral.purchase_order)
 
 
-def _freeze(referral: Referral) -> None:
+def _freeze(referral: Referral, *, window: int) -> None:
     """What applies today stays with the referral, whatever changes later (MI Sheet 44/19)."""
     referral.received_on = clock.today()
     verdict = terms.verdict(referral.establishment, referral.received_on)
@@ -107,6 +107,7 @@ def _freeze(referral: Referral) -> None:
     referral.fee_pence = verdict.amount_pence
     referral.fee_verdict = verdict.words
     referral.school_name = referral.establishment.name
+    referral.intake_window_id = window
     referral.submitted_at = clock.now()
 
 
@@ -118,6 +119,6 @@ def sent(reference: str, *, by: Actor) -> Referral:
     referral = referrals.get(reference)
     if referral.urn not in by.establishments:
         raise NotFound()
-    if referral.status is Status.DRAFT:
+    if referral.submitted_at is None:
         raise Stale("This referral has not been sent yet.")
     return referral

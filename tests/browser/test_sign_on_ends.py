@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,8 @@ def senco(browser: Browser, portal: Portal, request: pytest.FixtureRequest) -> I
     """A SENCo in the middle of a section of a new referral."""
     person = Person(browser, portal, javascript=request.param)
     person.sign_on("senco").go("/s2s/referrals/start").press("Start the referral")
+    person.choose(re.compile("^No$")).press("Continue")
+    person.choose("Pupils in Year 1 or above").press("Continue")
     yield person
     person.close()
 

@@ -67,7 +67,11 @@ def test_one_referral_goes_all_the_way(
 def refers(senco: Person) -> str:
     """A SENCo fills in every section, sees the fee and its reason, and sends the referral once."""
     senco.go("/s2s/referrals/start").sees("£100: mainstream school, received", "MI Sheet 44/19")
-    senco.press("Start the referral")
+    senco.press("Start the referral").sees("at risk of harm now")
+    senco.press("Continue")
+    expect(senco.page).to_have_title(re.compile("^Error: "))
+    senco.choose(re.compile("^No$")).press("Continue").sees("Whom do you want help with?")
+    senco.choose("Pupils in Year 1 or above").press("Continue")
     found = REFERENCE.search(senco.page.locator("h1").inner_text())
     assert found, senco.page.url
     reference = found.group()

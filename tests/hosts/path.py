@@ -60,7 +60,7 @@ def refers(senco: Visitor) -> str:
     """The SENCo fills in every section, sees the fee and its reason, and sends it."""
     senco.front().follow("Start a referral")
     senco.sees("£100: mainstream school, received 14 May 2019, MI Sheet 44/19")
-    senco.press("Start the referral")
+    senco.begin()
     found = REFERENCE.search(senco.page.h1)
     assert found, senco.page.h1
     reference = found.group()

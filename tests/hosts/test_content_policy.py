@@ -49,6 +49,9 @@ def test_scripts_styles_and_forms_of_ours_run_under_a_strict_policy(
     page.get_by_role("button", name="Continue").click()
     page.goto(f"{served}/services/school-support/referrals/start")
     page.get_by_role("button", name="Start the referral").click()
+    for answer in ("No", "Pupils in Year 1 or above at this school, or our staff"):
+        page.get_by_label(answer, exact=True).check()
+        page.get_by_role("button", name="Continue").click()
     page.get_by_role("link", name="What you have tried").click()
     assert page.title().startswith("What you have tried")
     # Our style sheet is in force, and GOV.UK's script has started.

@@ -33,7 +33,7 @@ def test_our_commit_does_not_write_what_the_host_has_half_done(settled: Settled)
 
     senco = town.signed_on("senco")
     town.app.before_request_funcs[None].append(half_done)
-    senco.front("/referrals/start").press("Start the referral")
+    senco.front("/referrals/start").begin()
     assert REFERENCE.search(senco.page.h1)
     assert stored(town, "SELECT reference FROM s2s.referral") == [
         REFERENCE.search(senco.page.h1).group()  # type: ignore[union-attr]
@@ -51,7 +51,7 @@ def test_a_rollback_of_the_hosts_does_not_undo_ours(settled: Settled) -> None:
         return response
 
     town.app.after_request_funcs[None].append(undo)
-    senco.front("/referrals/start").press("Start the referral")
+    senco.front("/referrals/start").begin()
     assert len(stored(town, "SELECT reference FROM s2s.referral")) == 1
 
 
@@ -94,7 +94,7 @@ def test_the_host_never_meets_our_role_or_settings(settled: Settled) -> None:
 def test_an_engine_that_commits_by_itself_still_gives_us_transactions(settled: Settled) -> None:
     """Under AUTOCOMMIT the role and the actor would be forgotten before the first row is read."""
     town = settled("hostile")
-    senco = town.signed_on("senco").front("/referrals/start").press("Start the referral")
+    senco = town.signed_on("senco").front("/referrals/start").begin()
     reference = REFERENCE.search(senco.page.h1).group()  # type: ignore[union-attr]
     town.signed_on("officer").front(f"/triage/{reference}/", status=404)  # a draft
     with town.app.app_context():

@@ -83,6 +83,11 @@ class Visitor:
         assert answer.status_code == 200, f"{target}: {answer.status_code}"
         return answer.data
 
+    def begin(self) -> Visitor:
+        """From the start page, past the questions that come first, to a new draft."""
+        self.press("Start the referral").press("Continue", answer="no")
+        return self.press("Continue", answer="older")
+
     def press(self, words: str, *, status: int = 200, **answers: Any) -> Visitor:
         """Fill in `answers` by field name (`__` for a hyphen), press a button, and go on."""
         given = {name.replace("__", "-"): value for name, value in answers.items()}

@@ -113,6 +113,8 @@ def paths(rule: Rule) -> list[str]:
         "reference": REFERENCES,
         "name": WORDS,
         "section": WORDS,
+        "question": WORDS,
+        "way": WORDS,
         "filename": WORDS,
         "token": WORDS,
     }

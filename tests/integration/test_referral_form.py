@@ -102,7 +102,7 @@ def test_somebody_with_several_schools_chooses(
     page = client.get("referrals.start", urn=world.NURSERY)
     assert "£0" in page.words
     started = client.post("referrals.start", {"urn": page.value("urn")})
-    page = client.follow(started)
+    page = client.follow(answers.screened(client, started))
     assert "Nar Invented Nursery" in page.words
     page = client.get("referrals.start", urn=world.SPECIAL)
     assert page.h1 == "This school cannot make a referral"

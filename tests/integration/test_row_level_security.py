@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 import psycopg.errors
 import pytest
@@ -19,6 +20,7 @@ from s2s_portal import Actor, clock
 from s2s_portal.database import UnitOfWork
 from s2s_portal.identity import SYSTEM
 from s2s_portal.models.establishment import ImportRun
+from s2s_portal.models.intake import IntakeClosing
 from s2s_portal.models.invitation import Newcomer, PractitionerInvitation
 from s2s_portal.models.ledger import LedgerVerification, Pull, PullFile, PullLine
 from s2s_portal.models.practitioner import Practitioner
@@ -29,16 +31,18 @@ from tests import rows
 from tests.world import ACTORS, OTHER_SCHOOL
 
 MINE, DRAFT, OTHERS, FORMER = "S2S-19-3334", "S2S-19-3335", "S2S-19-3336", "S2S-19-3337"
+EXPIRED = "S2S-19-3338"
 PEOPLE = {**ACTORS, "system": SYSTEM}
 
 # Which referrals each person sees. MINE is allocated to "practitioner"; FORMER was, and is now with
-# "other-practitioner" of another school; DRAFT is not sent; OTHERS is another school's.
+# "other-practitioner" of another school; DRAFT is not sent, nor was EXPIRED; OTHERS is another
+# school's.
 SEES = {
-    "system": {MINE, DRAFT, OTHERS, FORMER},
+    "system": {MINE, DRAFT, EXPIRED, OTHERS, FORMER},
     "officer": {MINE, OTHERS, FORMER},
     "other-officer": {MINE, OTHERS, FORMER},
-    "senco": {MINE, DRAFT, FORMER},
-    "head": {MINE, DRAFT, FORMER},
+    "senco": {MINE, DRAFT, EXPIRED, FORMER},
+    "head": {MINE, DRAFT, EXPIRED, FORMER},
     "other-senco": {OTHERS},
     "practitioner": {MINE},
     "lead": {MINE},
@@ -84,6 +88,9 @@ READERS: dict[str, set[str]] = {
     "service_terms": set(PEOPLE),
     "fee": set(PEOPLE),
     "need_type": set(PEOPLE),
+    "intake_window": set(PEOPLE),
+    "intake_closing": set(PEOPLE),
+    "term_date": set(PEOPLE),
     "ledger_verification": set(PEOPLE),
     "practitioner": {
         *OFFICERS,
@@ -138,6 +145,9 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "service_terms": ({"administrator", "system"}, set(), set()),
     "fee": ({"administrator", "system"}, set(), set()),
     "need_type": ({"administrator", "system"}, set(), set()),
+    "intake_window": ({"administrator", "system"}, set(), set()),
+    "intake_closing": ({"administrator", "system"}, set(), set()),
+    "term_date": ({"administrator", "system"}, set(), {"administrator", "system"}),
     "import_run": ({"administrator", "system"}, set(), set()),
     "ended_sign_on": (
         {"senco", "administrator", "system"},
@@ -177,10 +187,11 @@ DRAFT_RIGHTS = {
 
 @pytest.fixture
 def filled(session: Session, may_2019: None) -> Iterator[Session]:
-    """Four referrals in the relations that the rules tell apart, a record, a charge, a pull."""
+    """Five referrals in the relations that the rules tell apart, a record, a charge, a pull."""
     work = UnitOfWork(session)
     mine = rows.referral(session, MINE, status=Status.ALLOCATED)
     draft = rows.referral(session, DRAFT, status=Status.DRAFT)
+    rows.referral(session, EXPIRED, status=Status.EXPIRED)
     rows.referral(session, OTHERS, urn=OTHER_SCHOOL)
     former = rows.referral(session, FORMER, status=Status.ALLOCATED)
     made = rows.allocation(session, mine, "practitioner")
@@ -207,6 +218,7 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
             LedgerVerification(at=clock.now(), last_number=1, sound=True),
             DraftCopy(referral_id=draft.id, section="needs", by_id="senco", fields=[["a", "b"]]),
             EndedSignOn(key="account:senco", ended_at=clock.now()),
+            IntakeClosing(window_id=1, closes=date(2019, 12, 31), by_id="a", by_name="A"),
             ImportRun(
                 **done,
                 file_name="gias.csv",
