@@ -19,7 +19,9 @@ bp = Blueprint("home", __name__)
 def index() -> ResponseReturnValue:
     """What this person can do here, and how much of it waits for them."""
     link = link_of_visitor()
-    tiles = front_page.tiles(tied=link in {None, Link.TIED})
+    tiles = front_page.tiles()
+    if link not in {None, Link.TIED}:  # an account that opens no case is shown no count of them
+        tiles = [tile for tile in tiles if tile.endpoint != "s2s.visits.index"]
     return page("s2s/home.html", tiles=tiles, link=link)
 
 

@@ -80,6 +80,8 @@ def http_error(error: HTTPException) -> ResponseReturnValue:
     message = {
         400: "Go back, refresh the page and try again. Nothing has been changed.",
         404: "There is nothing here that you can see.",
+        413: f"A file must be {_most_megabytes()} MB or smaller. Nothing has been kept of what you"
+        " sent. Go back and choose a smaller file.",
     }.get(status) or _said(error)
     return _plain_page(title, message or "Nothing has been changed.", status)
 
@@ -97,6 +99,13 @@ def unexpected(error: Exception) -> Any:
     Without this a host that handles every Exception would answer for us.
     """
     return current_app.handle_exception(error)
+
+
+def _most_megabytes() -> int:
+    """How large a file may be: as our setting says, or the host's limit for all that is sent."""
+    most: int = setting("S2S_FILE_LARGEST_MB")
+    host = request.max_content_length
+    return most if host is None else max(1, min(most, host // (1024 * 1024)))
 
 
 def database_away(error: Exception) -> ResponseReturnValue:

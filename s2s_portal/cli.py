@@ -32,6 +32,8 @@ commands.add_command(db)
 commands.add_command(imports)
 commands.add_command(ledger_group)
 commands.add_command(intake_group)
+files_group = AppGroup("files", help="Files that schools attach.")
+commands.add_command(files_group)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -255,6 +257,31 @@ def ledger_verify() -> None:
     if result.problems:
         raise SystemExit(1)
     click.echo(f"The ledger is sound: {result.last_number:,} entries.")
+
+
+@files_group.command("sweep")
+@click.option("--all", "all_of_them", is_flag=True, help="Even if most of what is kept goes.")
+@with_appcontext
+@plainly
+def files_sweep(all_of_them: bool) -> None:
+    """Delete the content of files that are gone, and what no file's row knows of."""
+    from s2s_portal.services import file_upkeep
+
+    gone, strays = file_upkeep.sweep(all_of_them=all_of_them)
+    click.echo(f"Deleted the content of {gone} files that are gone, and {strays} strays.")
+
+
+@files_group.command("scan")
+@with_appcontext
+@plainly
+def files_scan() -> None:
+    """Have what waits too long for the virus scanner scanned now; status 1 when it cannot be."""
+    from s2s_portal.services import file_upkeep
+
+    left = file_upkeep.scan_left(at_once=True)
+    if left:
+        raise SystemExit(_fail(S2SError(f"{left} files could not be scanned")))
+    click.echo("Every file has been scanned.")
 
 
 @commands.command("pull")

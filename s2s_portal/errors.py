@@ -112,6 +112,30 @@ class NoTerms(Refused):
     """No service terms cover the date of receipt, so no fee can be stated."""
 
 
+class FileRefused(Refused):
+    """A file that cannot be attached; the sentence says why, and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "file")
+
+
+class NotScanned(OutOfOrder):
+    """Nobody gets a file before the virus scanner has found nothing in it."""
+
+
+class StorageAway(S2SError):
+    """Where files are kept cannot be reached, or has not what it should have."""
+
+    status = 503
+
+    def __init__(
+        self,
+        message: str = "We cannot reach our files at the moment. Nothing has been changed."
+        " Try again in a few minutes.",
+    ) -> None:
+        super().__init__(message)
+
+
 class LedgerBroken(S2SError):
     """The ledger does not verify; `problems` says where."""
 

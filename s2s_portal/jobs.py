@@ -16,15 +16,22 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from s2s_portal.identity import SYSTEM, acting_as
-from s2s_portal.state import state
 
 SEND_MAIL = "s2s.send_mail"
 SEND_INVITATION = "s2s.send_invitation"
 VERIFY_LEDGER = "s2s.verify_ledger"
 KEEP_DRAFTS = "s2s.keep_drafts"
 SWEEP_SIGN_ONS = "s2s.sweep_sign_ons"
+SCAN_FILE = "s2s.scan_file"
+DELETE_FILE = "s2s.delete_file"
+SCAN_FILES_LEFT = "s2s.scan_files_left"
+SWEEP_FILES = "s2s.sweep_files"
 TRIES = 30
 LONGEST_WAIT = 900  # seconds
+
+# It has no connection of its own and is given ours. Within the worker the queue's own connector
+# talks asynchronously, and could not use it: a job could then ask for no other.
+DEFERRING = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 
 
 class PatientRetry(procrastinate.BaseRetryStrategy):
@@ -83,7 +90,42 @@ def build(app: Flask, engine: Engine) -> procrastinate.App:
         with app.app_context(), acting_as(SYSTEM):
             drafts.upkeep()
 
+    _add_file_tasks(app, jobs)
     return jobs
+
+
+def _add_file_tasks(app: Flask, jobs: procrastinate.App) -> None:
+    """What follows when a file is attached or removed, and the regular look at what was left."""
+
+    @jobs.task(name=SCAN_FILE, retry=PatientRetry(), queue="files")
+    def scan_file(attachment_id: int, link: str) -> None:
+        from s2s_portal.services import file_upkeep
+
+        with app.app_context(), acting_as(SYSTEM):
+            file_upkeep.scan(attachment_id, link)
+
+    @jobs.task(name=DELETE_FILE, retry=PatientRetry(), queue="files")
+    def delete_file(attachment_id: int) -> None:
+        from s2s_portal.services import file_upkeep
+
+        with app.app_context(), acting_as(SYSTEM):
+            file_upkeep.delete(attachment_id)
+
+    @jobs.periodic(cron="*/15 * * * *")
+    @jobs.task(name=SCAN_FILES_LEFT, queue="files", queueing_lock=SCAN_FILES_LEFT)
+    def scan_files_left(timestamp: int) -> None:  # noqa: ARG001
+        from s2s_portal.services import file_upkeep
+
+        with app.app_context(), acting_as(SYSTEM):
+            file_upkeep.scan_left()
+
+    @jobs.periodic(cron="13 3 * * *")
+    @jobs.task(name=SWEEP_FILES, queue="upkeep", queueing_lock=SWEEP_FILES)
+    def sweep_files(timestamp: int) -> None:  # noqa: ARG001
+        from s2s_portal.services import file_upkeep
+
+        with app.app_context(), acting_as(SYSTEM):
+            file_upkeep.sweep()
 
 
 def _connection_like(engine: Engine) -> dict[str, Any]:
@@ -104,7 +146,7 @@ def _connection_like(engine: Engine) -> dict[str, Any]:
         made.close()
 
 
-def defer(session: Session, task: str, **arguments: Any) -> None:
+def defer(session: Session, task: str, queue: str = "mail", /, **arguments: Any) -> None:
     """Ask for `task` once this session's transaction stands; nothing remains of a rollback."""
     connection = session.connection().connection.driver_connection
-    state().jobs.configure_task(task, connection=connection, queue="mail").defer(**arguments)
+    DEFERRING.configure_task(task, connection=connection, queue=queue).defer(**arguments)

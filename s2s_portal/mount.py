@@ -11,14 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from flask import Blueprint, Flask, Response, make_response, request
+from flask import Blueprint, Flask, Response, current_app, make_response, request
 from flask_wtf.csrf import CSRFError
 from jinja2 import ChoiceLoader, FileSystemLoader, PackageLoader, PrefixLoader
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, ProgrammingError
 from werkzeug.exceptions import HTTPException, default_exceptions
 
-from s2s_portal import access, audit, jobs, settings, sign_ons
+from s2s_portal import access, audit, jobs, settings, sign_ons, storage
 from s2s_portal.claims import configuration
 from s2s_portal.cli import commands
 from s2s_portal.database import AWAY, close_session, make_session
@@ -100,6 +100,7 @@ class S2SPortal:
         )
         here.session = make_session(here.engine)
         here.jobs = jobs.build(app, here.engine)
+        here.storage = storage.build(app.config, app.instance_path)
         app.extensions[EXTENSION] = here
         root = _root_blueprint()
         app.register_blueprint(root, url_prefix=prefix)
@@ -193,6 +194,7 @@ def _root_blueprint() -> Blueprint:
     from s2s_portal.blueprints.finance.views import bp as finance
     from s2s_portal.blueprints.home import bp as home
     from s2s_portal.blueprints.invitations import bp as invitations
+    from s2s_portal.blueprints.referrals.files import bp as files
     from s2s_portal.blueprints.referrals.views import bp as referrals
     from s2s_portal.blueprints.triage.views import bp as triage
     from s2s_portal.blueprints.visits.views import bp as visits
@@ -200,6 +202,7 @@ def _root_blueprint() -> Blueprint:
     root = RootBlueprint(
         ROOT, __name__, static_folder=str(HERE / "static" / "govuk"), static_url_path="/static"
     )
+    root.before_request(_limit_body)
     root.before_request(access.guard)
     root.after_request(partial(_finish, pages.database_away))
     root.register_error_handler(S2SError, pages.refusal)
@@ -227,7 +230,16 @@ def _root_blueprint() -> Blueprint:
         invitations,
     ):
         root.register_blueprint(part, url_prefix=f"/{part.name}")
+    root.register_blueprint(files, url_prefix=f"/{referrals.name}")
     return root
+
+
+def _limit_body() -> None:
+    """Take no endless body where the host sets no limit: twice the largest file, so that one
+    somewhat too large is still read, and refused on its own page with all that was typed."""
+    if request.max_content_length is None:
+        largest = current_app.config["S2S_FILE_LARGEST_MB"]
+        request.max_content_length = (2 * largest + 1) * 1024 * 1024
 
 
 def _finish(unaudited: Callable[[Exception], Any], response: Response) -> Response:

@@ -125,6 +125,39 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("S2S_VAT_CODE_INTERNAL", "OS", str, "VAT code frozen on an internal charge."),
     Setting("S2S_VAT_CODE_INVOICE", "S", str, "VAT code frozen on an invoice."),
+    Setting(
+        "S2S_CLAMD",
+        None,
+        str,
+        "Where clamd listens: the path of its socket, or `host:port`. Empty means that no files"
+        " can be attached.",
+    ),
+    Setting(
+        "S2S_CLAMD_TIMEOUT", 30, int, "How many seconds clamd may take to answer about a file."
+    ),
+    Setting(
+        "S2S_STORAGE_FOLDER",
+        None,
+        str,
+        "The folder that keeps attached files; empty means `s2s-files` in the app's instance"
+        " folder.",
+    ),
+    Setting(
+        "S2S_STORAGE_BUCKET",
+        None,
+        str,
+        "Keeps attached files in an S3-compatible store instead: `s3://bucket/prefix`. Needs the"
+        " extra `s3`.",
+    ),
+    Setting(
+        "S2S_STORAGE_ENDPOINT",
+        None,
+        str,
+        "The address of the S3-compatible store; empty means Amazon's own.",
+    ),
+    Setting("S2S_FILE_LARGEST_MB", 10, int, "How large one attached file may be, in MB."),
+    Setting("S2S_FILES_MOST", 10, int, "How many files a referral may have."),
+    Setting("S2S_FILES_A_DAY", 50, int, "How many files one person may attach in 24 hours."),
     Setting("S2S_PAGE_SIZE", 25, int, "Rows on one page of a list."),
     Setting(
         "S2S_STATEMENT_TIMEOUT_MS",

@@ -26,6 +26,7 @@ class State:
     config: Any
     session: Any = None
     jobs: Any = None
+    storage: Any = None
     templates: Any = None
     policies: dict[str, Any] = field(default_factory=dict)
 

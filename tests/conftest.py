@@ -24,6 +24,7 @@ from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.state import state
 from tests import world
 from tests.client import Client
+from tests.files.clamd import Clamd
 from tests.host import make_host
 
 NOON = "2019-05-14T12:00:00+01:00"
@@ -119,6 +120,15 @@ def session(app: Flask) -> Iterator[Session]:
 def client(app: Flask) -> Client:
     """A browser-like client that checks every page it gets."""
     return Client(app)
+
+
+@pytest.fixture(scope="session")
+def clamd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clamd]:
+    """A clamd that runs."""
+    made_here = Clamd(tmp_path_factory.mktemp("clamd"))
+    made_here.start()
+    yield made_here
+    made_here.stop()
 
 
 @pytest.fixture

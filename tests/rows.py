@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import date, datetime, time, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock
+from s2s_portal.models.attachment import Attachment, FileType
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import (
     UNSENT,
@@ -88,6 +90,18 @@ def referral(
                 result="Some help",
             ),
             OutcomeWanted(referral_id=row.id, position=1, text="Stays in class all morning"),
+            Attachment(
+                referral_id=row.id,
+                number=1,
+                type=FileType.PLAN,
+                label="Plan of Canary",
+                extension="pdf",
+                size=5,
+                sha256="0" * 64,
+                name=secrets.token_hex(16),
+                added_by_id="senco",
+                added_by_name="Sam O'Brien-Łukasz",
+            ),
             ReferralEvent(
                 referral_id=row.id,
                 action=Action.STARTED,

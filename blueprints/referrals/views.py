@@ -17,6 +17,7 @@ from s2s_portal.errors import OutOfOrder, Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.referral import Referral, Status
 from s2s_portal.services import (
+    attachments,
     drafting,
     drafts,
     reading,
@@ -61,6 +62,8 @@ def show(reference: str) -> ResponseReturnValue:
         missing=submission.missing(referral) if drafting.is_in_hand(referral) else [],
         charge=sections.charge(referral),
         parts=reading.parts(referral),
+        attached=attachments.shown(referral, refused=True),
+        files_offered=attachments.offered(),
     )
 
 
@@ -121,6 +124,8 @@ def _kind_first(referral: Referral, section: str) -> ResponseReturnValue:
 def _onwards(reference: str, section: str) -> ResponseReturnValue:
     """After a section: the next one that wants something, or the answers to check."""
     referral = drafting.mine(reference, by=current_actor())
+    if section == "practicalities" and attachments.offered():
+        return redirect(url_for("s2s.files.index", reference=referral.reference))
     following = sections.next_after(referral, section)
     if following is None:
         return redirect(url_for(".check", reference=referral.reference))
@@ -145,6 +150,8 @@ def _check_page(reference: str, form: SubmitForm) -> ResponseReturnValue:
         form=form,
         referral=referral,
         parts=reading.parts(referral),
+        attached=attachments.shown(referral, refused=True),
+        files_offered=attachments.offered(),
         missing=submission.missing(referral),
         titles=sections.TITLES,
         charge=charge,

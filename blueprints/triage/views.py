@@ -23,6 +23,7 @@ from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.referral import Closure, DeclineReason, Referral
 from s2s_portal.services import (
+    attachments,
     closing,
     ledger,
     reading,
@@ -78,6 +79,7 @@ def show(reference: str) -> ResponseReturnValue:
         allocation=referrals.open_allocation(referral),
         visits=standing.visits(referral),
         parts=reading.parts(referral),
+        attached=attachments.shown(referral),
         booked=visits.booked,
         charge=ledger.charge_for(referral.reference),
         achieved=closing.ACHIEVED_WORDS,

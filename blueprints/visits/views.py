@@ -26,7 +26,16 @@ from s2s_portal.database import unit_of_work
 from s2s_portal.errors import NotFound, OutOfOrder, RecordIssued, Refused, Stale
 from s2s_portal.identity import Role, current_actor
 from s2s_portal.models.visit import Visit, VisitKind
-from s2s_portal.services import caseload, closing, reading, records, referrals, standing, visits
+from s2s_portal.services import (
+    attachments,
+    caseload,
+    closing,
+    reading,
+    records,
+    referrals,
+    standing,
+    visits,
+)
 from s2s_portal.services.links import Link
 from s2s_portal.services.record_answers import answers_of, missing
 
@@ -62,6 +71,7 @@ def show(reference: str) -> ResponseReturnValue:
         referral=referral,
         allocation=allocation,
         parts=reading.parts(referral, with_upn=False),
+        attached=attachments.shown(referral),
         visits=standing.visits(referral),
         mine=allocation.practitioner.account_id == current_actor().id,
         kinds=visits.KIND_NAMES,

@@ -1,6 +1,7 @@
 """The tables of the service: one module for each aggregate. Importing this loads them all."""
 
 from s2s_portal.models import (
+    attachment,
     audit,
     calendar,
     establishment,
@@ -15,6 +16,7 @@ from s2s_portal.models import (
 )
 
 __all__ = [
+    "attachment",
     "audit",
     "calendar",
     "establishment",

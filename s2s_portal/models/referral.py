@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     Boolean,
@@ -27,6 +27,9 @@ from s2s_portal.models.columns import Done, choice, instant, key, words
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.intake import IntakeWindow
 from s2s_portal.models.terms import NeedType, ServiceTerms
+
+if TYPE_CHECKING:
+    from s2s_portal.models.attachment import Attachment
 
 
 class Status(StrEnum):
@@ -221,6 +224,13 @@ class Referral(Base):
     )
     events: Mapped[list[ReferralEvent]] = relationship(
         lazy="raise_on_sql", order_by="ReferralEvent.id", viewonly=True
+    )
+    # The files that are there now: those removed are known to `services.attachments` alone.
+    files: Mapped[list[Attachment]] = relationship(
+        lazy="raise_on_sql",
+        primaryjoin="and_(Attachment.referral_id == Referral.id, Attachment.gone_at.is_(None))",
+        order_by="Attachment.number",
+        viewonly=True,
     )
 
     __mapper_args__ = {"version_id_col": version}

@@ -61,6 +61,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config.from_mapping(config or {})
     place = folder.place(app.config["S2S_DATA_DIR"])
     app.config["S2S_DATA_DIR"] = str(place)
+    app.config.setdefault("S2S_STORAGE_FOLDER", str(place / "files"))
     app.config["SECRET_KEY"] = app.config["SECRET_KEY"] or folder.secret_key(place)
     app.config["MAIL_PORT"] = int(app.config["PORTAL_SMTP_PORT"] or _smtp_port(place))
     app.config["SQLALCHEMY_DATABASE_URI"] = for_sqlalchemy(
@@ -128,7 +129,8 @@ def _defaults() -> dict[str, Any]:
         "REMEMBER_COOKIE_SAMESITE": "Lax",  # nothing here remembers anybody; should that change
         # An hour more than the service's own limit (S2S_SIGN_ON_HOURS), which says why it ended.
         "PERMANENT_SESSION_LIFETIME": timedelta(hours=13),
-        "MAX_CONTENT_LENGTH": 2 * 1024 * 1024,
+        # Twice the largest file, so that one somewhat too large is refused on its own page.
+        "MAX_CONTENT_LENGTH": 21 * 1024 * 1024,
         "MAIL_SERVER": "127.0.0.1",
         "MAIL_DEFAULT_SENDER": "School to School Support <s2s@portal.example>",
         # A token lasts as long as its session: a long referral is not lost to an hour's limit.

@@ -17,6 +17,7 @@ from s2s_portal.database import UnitOfWork
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Achieved, Closure, DeclineReason, Kind, Referral
 from s2s_portal.models.visit import VisitKind
+from s2s_portal.reference_portal import demonstration_files
 from s2s_portal.reference_portal import demonstration_words as words
 from s2s_portal.reference_portal.demonstration_schools import (
     ACADEMY,
@@ -139,6 +140,8 @@ def _fill(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
         by=by,
     )
     drafting.save_declaration(work, referral, declared_by=by.name, by=by)
+    if story.urn == PRIMARY:
+        demonstration_files.attach(work, referral, by)
 
 
 def _about_pupil(work: UnitOfWork, story: Story, referral: Referral, by: Actor) -> None:

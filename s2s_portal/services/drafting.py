@@ -196,7 +196,7 @@ def save_subject(
         referral.subject = None
         work.flush()
     referral.subject = Subject(**given)
-    _note(work, referral, "subject", by)
+    note(work, referral, "subject", by)
 
 
 def save_needs(
@@ -221,7 +221,7 @@ def save_needs(
     referral.needs.extend(
         Need(code=code, rank=rank) for rank, code in enumerate([primary, *others], start=1)
     )
-    _note(work, referral, "needs", by)
+    note(work, referral, "needs", by)
 
 
 def save_tried(
@@ -241,7 +241,7 @@ def save_tried(
     referral.strategies.extend(
         StrategyTried(position=position, **vars(row)) for position, row in enumerate(rows, start=1)
     )
-    _note(work, referral, "tried", by)
+    note(work, referral, "tried", by)
 
 
 def save_outcomes(
@@ -263,7 +263,7 @@ def save_outcomes(
         OutcomeWanted(position=position, text=text)
         for position, text in enumerate(outcomes, start=1)
     )
-    _note(work, referral, "outcomes", by)
+    note(work, referral, "outcomes", by)
 
 
 def save_support(
@@ -302,7 +302,7 @@ def save_consent(
     given.setdefault("agreed", True)
     notice = setting("S2S_PRIVACY_NOTICE_VERSION") if given["agreed"] else ""
     referral.agreement = Agreement(**given, privacy_notice=notice)
-    _note(work, referral, "consent", by)
+    note(work, referral, "consent", by)
 
 
 def save_practicalities(
@@ -338,7 +338,7 @@ def save_declaration(
         return
     referral.declared_by = declared_by
     referral.declaration = declaration_words(charge)
-    _note(work, referral, "declaration", by, pence=charge.amount_pence)
+    note(work, referral, "declaration", by, pence=charge.amount_pence)
 
 
 def declaration_words(charge: sections.Charge) -> str:
@@ -363,7 +363,7 @@ def _save_columns(
         return
     for name, value in given.items():
         setattr(referral, name, value)
-    _note(work, referral, section, by)
+    note(work, referral, section, by)
 
 
 def _settled(referral: Referral, section: str, given: Mapping[str, Any], seen: str | None) -> bool:
@@ -382,7 +382,8 @@ def _settled(referral: Referral, section: str, given: Mapping[str, Any], seen: s
     )
 
 
-def _note(work: UnitOfWork, referral: Referral, section: str, by: Actor, **more: object) -> None:
+def note(work: UnitOfWork, referral: Referral, section: str, by: Actor, **more: object) -> None:
+    """Write down that `section` has just been saved: on the referral, and in the audit trail."""
     entry = {"at": clock.now().isoformat(), "by": by.name, **more}
     referral.answered = {**referral.answered, section: entry}
     drafts.saved(referral)

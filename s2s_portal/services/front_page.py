@@ -46,13 +46,9 @@ class Tile:
 Counted = tuple[Tile, Select[Any]]
 
 
-def tiles(*, tied: bool = True) -> list[Tile]:
-    """The tiles of the acting person's roles, each with its count.
-
-    Not `tied`: of an account that is no practitioner yet, or no longer, no case is counted.
-    """
-    roles = current_actor().roles
-    counted = _counted(roles if tied else roles - {Role.PRACTITIONER})
+def tiles() -> list[Tile]:
+    """The tiles of the acting person's roles, each with its count."""
+    counted = _counted(current_actor().roles)
     return _ask(counted, _statement(counted, None)) if counted else []
 
 

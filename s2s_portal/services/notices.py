@@ -39,6 +39,7 @@ SUBJECTS = {
     "referral_to_decide": "Referral {reference} is waiting for a decision",
     "referral_to_close": "Referral {reference} is ready to close",
     "referral_closed": "Referral {reference} has been closed",
+    "file_refused": "Referral {reference}: a file has been refused",
     "referral_reopened": "Referral {reference} has been reopened",
     "practitioner_invited": "You are invited to School to School Support",
 }

@@ -26,6 +26,7 @@ from s2s_portal.models.referral import (
 WHOLE = (
     joinedload(Referral.subject),
     joinedload(Referral.agreement),
+    joinedload(Referral.files),  # ten at most: rows here cost less than a statement of their own
     selectinload(Referral.needs),
     selectinload(Referral.strategies),
     selectinload(Referral.outcomes),
@@ -55,7 +56,7 @@ def get(reference: str, *, whole: bool = False, lock: bool = False) -> Referral:
     query = _found(whole)
     if lock:
         query = query.with_for_update(of=Referral).execution_options(populate_existing=True)
-    referral = session().scalars(query, {"reference": tidy}).one_or_none()
+    referral = session().scalars(query, {"reference": tidy}).unique().one_or_none()
     if referral is None:
         raise NotFound()
     actor = current_actor()

@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.browser.person import Portal
+from tests.files.clamd import PROGRAM
 
 TOP = Path(__file__).resolve().parents[2]
 CHROMIUM = next(
@@ -40,8 +41,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    """The reference portal in a process of its own, with the real schools where there are any."""
+def portal(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Portal]:
+    """The reference portal in a process of its own, with the real schools where there are any,
+    and a virus scanner where there is one."""
     folder = tmp_path_factory.mktemp("portal")
     port, smtp = _free_port(), _free_port()
     environment = {
@@ -51,6 +55,8 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
         "S2S_DATA_DIR": str(folder / "instance"),
         "PYTHONUNBUFFERED": "1",
     }
+    if PROGRAM:
+        environment["S2S_CLAMD"] = request.getfixturevalue("clamd").address
     log = (folder / "log").open("w+")
     process = subprocess.Popen(
         [sys.executable, "-m", "s2s_portal.reference_portal"],

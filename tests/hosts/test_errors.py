@@ -13,7 +13,6 @@ from s2s_portal import database
 from s2s_portal.services import front_page
 from tests.hosts.conftest import Post, Server
 from tests.hosts.legacy.app import PASSWORD
-from tests.hosts.path import REFERENCE
 from tests.hosts.towns import Town, legacy
 
 Settled = Callable[[str], Town]

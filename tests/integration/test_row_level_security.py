@@ -57,6 +57,7 @@ PARTS = (
     "outcome_wanted",
     "agreement",
     "referral_event",
+    "attachment",
 )
 ROLES = {key for key in PEOPLE if key != "outsider"}
 OFFICERS = {"officer", "other-officer"}
@@ -129,6 +130,7 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     **{part: ({"system"}, {"system"}, {"system"}) for part in PARTS[:3]},
     "outcome_wanted": ({"system"}, {"system", "practitioner"}, {"system"}),
     "agreement": ({"system"}, {"system"}, {"system"}),
+    "attachment": ({"system"}, {"system"}, set()),
     "referral_event": (OF_MINE, set(), set()),
     "allocation": ({*OFFICERS, "system"}, {*OFFICERS, "system"}, set()),
     "visit": (ALLOCATED, ALLOCATED, set()),
@@ -165,6 +167,12 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
 }
 DRAFT_PARTS = ("referral_subject", "referral_need", "strategy_tried", "outcome_wanted", "agreement")
 DRAFT_WRITERS = {"senco", "head", "system"}
+# Who writes to what hangs on a draft. A file is added in one's own name, and nobody but the service
+# changes one, except to say that it is gone; no row of one is ever deleted.
+DRAFT_RIGHTS = {
+    **dict.fromkeys(DRAFT_PARTS, (DRAFT_WRITERS,) * 3),
+    "attachment": ({"senco", "system"}, {"system"}, set()),
+}
 
 
 @pytest.fixture
@@ -409,11 +417,35 @@ def test_who_writes_what(asked: Asked) -> None:
 
 def test_a_school_writes_only_while_the_referral_is_in_its_hands(asked: Asked) -> None:
     draft = asked.column(f"SELECT id FROM s2s.referral WHERE reference = '{DRAFT}'").pop()
-    on_draft = dict.fromkeys(DRAFT_PARTS, f"WHERE referral_id = {draft}")
+    on_draft = dict.fromkeys(DRAFT_RIGHTS, f"WHERE referral_id = {draft}")
     found = writers(asked, on_draft | {"referral": f"WHERE id = {draft}"})
     assert found.pop("referral") == (DRAFT_WRITERS, DRAFT_WRITERS, set())
     for table, who in found.items():
-        assert who == (DRAFT_WRITERS,) * 3, table
+        assert who == DRAFT_RIGHTS[table], table
+
+
+def test_a_school_may_only_say_of_a_file_that_it_is_gone(asked: Asked) -> None:
+    gone = "state = 'removed', gone_at = now(), label = ''"
+    for change, who in ((gone, DRAFT_WRITERS), ("state = 'clean'", {"system"})):
+        may = set()
+        for person, actor in PEOPLE.items():
+            asked.become(actor)
+            if asked.may(f"UPDATE s2s.attachment SET {change} WHERE {OWNER} = '{DRAFT}'"):
+                may.add(person)
+        assert may == who, change
+
+
+def test_a_file_is_added_unscanned_and_in_one_s_own_name(asked: Asked) -> None:
+    add = (
+        "INSERT INTO s2s.attachment (referral_id, number, type, extension, size, sha256, name,"
+        " state, added_at, added_by_id, added_by_name) SELECT id, 2, 'ISP', 'pdf', 1, '', 'n',"
+        " '{}', now(), '{}', '' FROM s2s.referral WHERE reference = '{}'"
+    )
+    asked.become(ACTORS["senco"])
+    assert asked.may(add.format("waiting", "senco", DRAFT))
+    assert not asked.may(add.format("clean", "senco", DRAFT))
+    assert not asked.may(add.format("waiting", "head", DRAFT))
+    assert not asked.may(add.format("waiting", "senco", MINE))  # it is out of the school's hands
 
 
 def test_every_table_has_row_level_security(connection: Connection) -> None:
@@ -430,7 +462,7 @@ def test_without_any_one_policy_something_here_differs(asked: Asked) -> None:
     """The control of the tests above: each policy is load-bearing."""
     draft = asked.column(f"SELECT id FROM s2s.referral WHERE reference = '{DRAFT}'").pop()
     tried = tried_on(asked)
-    on_draft = dict.fromkeys(DRAFT_PARTS, f"WHERE referral_id = {draft}")
+    on_draft = dict.fromkeys(DRAFT_RIGHTS, f"WHERE referral_id = {draft}")
     policies = asked.connection.execute(
         text("SELECT policyname, tablename, cmd FROM pg_policies WHERE schemaname = 's2s'")
     ).all()
@@ -442,8 +474,8 @@ def test_without_any_one_policy_something_here_differs(asked: Asked) -> None:
         asked.connection.execute(text(f"DROP POLICY {policy} ON s2s.{table}"))
         some = {table: tried[table]} if table in tried else {}
         same = command == "SELECT" or writers(asked, some) == {name: WRITERS[name] for name in some}
-        if same and table in DRAFT_PARTS:
-            same = writers(asked, {table: on_draft[table]}) == {table: (DRAFT_WRITERS,) * 3}
+        if same and table in DRAFT_RIGHTS:
+            same = writers(asked, {table: on_draft[table]}) == {table: DRAFT_RIGHTS[table]}
         if same and command in {"SELECT", "ALL"}:
             same = readers(asked) == whole
         savepoint.rollback()

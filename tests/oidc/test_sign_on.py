@@ -336,7 +336,7 @@ class TestRefusals:
     def test_the_role_api_hangs(self, visitor: Traveller, api: RoleApi) -> None:
         path = visitor.go_there("dfe", "pat")
         api.seconds_late = 5
-        page = visitor.come_back(path, status=403)
+        page = visitor.come_back(path, status=503)
         assert "DfE Sign-in does not answer at the moment" in page.words
 
 
