@@ -23,7 +23,6 @@ from s2s_portal.models.referral import Action, Need, Referral, Status
 from s2s_portal.services import (
     answers,
     draft_rules,
-    drafts,
     establishments,
     form_versions,
     intake,
@@ -283,7 +282,9 @@ def note(work: UnitOfWork, referral: Referral, section: str, by: Actor, **more: 
     """Write down that `section` has been saved, by whom and when, and audit it."""
     entry = {"at": clock.now().isoformat(), "by": by.name, **more}
     referral.answered = {**referral.answered, section: entry}
-    drafts.saved(referral)
+    # The end of a draft is put off, and notice of it taken back (`drafts`).
+    referral.saved_on = clock.today()
+    referral.reminded_on = referral.expires_on = None
     audit.wrote(work, f"saved {section} of", "referral", referral.reference)
 
 

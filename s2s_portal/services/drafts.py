@@ -30,7 +30,7 @@ from s2s_portal.models.referral import (
     StrategyTried,
     Subject,
 )
-from s2s_portal.services import calendar, notices, referrals
+from s2s_portal.services import attachments, calendar, notices, referrals
 from s2s_portal.services.terms import written
 from s2s_portal.state import setting
 
@@ -42,6 +42,7 @@ FORGOTTEN: tuple[type[Base], ...] = (Subject, Need, StrategyTried, OutcomeWanted
 KEPT_TABLES = frozenset(
     {
         "referral_event",
+        "attachment",  # its own service lets go of the file and its label
         "allocation",
         "visit",
         "visit_record",
@@ -87,12 +88,6 @@ class Done:
 
     def __str__(self) -> str:
         return f"Drafts: {self.reminded} reminded of, {self.expired} expired."
-
-
-def saved(referral: Referral) -> None:
-    """Somebody has saved something: the end is put off, and notice of it taken back."""
-    referral.saved_on = clock.today()
-    referral.reminded_on = referral.expires_on = None
 
 
 def kept_words(referral: Referral) -> str:
@@ -170,6 +165,7 @@ def _remind(work: UnitOfWork, referral: Referral, terms: calendar.Calendar, toda
 
 def _expire(work: UnitOfWork, referral: Referral) -> None:
     """Delete what the draft said, and write down that it has expired."""
+    attachments.dispose(work, referral, by=SYSTEM)
     for part in FORGOTTEN:
         work.session.execute(
             delete(part).where(part.referral_id == referral.id)  # type: ignore[attr-defined]
