@@ -141,7 +141,7 @@ def section(reference: str, section: str) -> ResponseReturnValue:
         except Refused as error:
             refuse(form, error)
             referral = drafting.mine(reference, by=current_actor())
-    elif not drafting.is_in_hand(referral):
+    elif request.method == "GET" and not drafting.is_in_hand(referral):
         return redirect(url_for(".show", reference=referral.reference))
     return _section_page(referral, section, form, copy=None if using else copy)
 

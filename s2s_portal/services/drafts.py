@@ -23,6 +23,7 @@ from s2s_portal.identity import SYSTEM
 from s2s_portal.models.referral import (
     Action,
     Agreement,
+    DraftCopy,
     Need,
     OutcomeWanted,
     Referral,
@@ -38,7 +39,14 @@ NOTICE_DAYS = 7  # between the reminder and the end, at least
 
 # Tables that hang on a referral: those whose rows go with an expired draft, and those that stay or
 # that no draft has. A test holds the two to the tables there are.
-FORGOTTEN: tuple[type[Base], ...] = (Subject, Need, StrategyTried, OutcomeWanted, Agreement)
+FORGOTTEN: tuple[type[Base], ...] = (
+    Subject,
+    Need,
+    StrategyTried,
+    OutcomeWanted,
+    Agreement,
+    DraftCopy,
+)
 KEPT_TABLES = frozenset(
     {
         "referral_event",
@@ -69,13 +77,14 @@ BLANKED: dict[str, object] = {
             "declared_by",
             "declaration",
             "created_by_email",
+            "fewer_cycles",
         ),
         "",
     ),
-    "kind": None,
     "leader_agreed_on": None,
     "answered": {},
     "support": [],
+    "criteria": [],
 }
 
 

@@ -135,8 +135,9 @@ def send(
     if not recipients:
         current_app.logger.warning("S2S: nobody to send %s about %s to", notice, reference)
         return
-    words = {"reference": reference, "school": school, "link": link, "day": day}
-    body = fragment(f"s2s/mail/{notice}.txt", **words)
+    body = fragment(
+        f"s2s/mail/{notice}.txt", reference=reference, school=school, link=link, day=day
+    )
     deliver(SUBJECTS[notice].format(reference=reference), body, recipients, message_id)
 
 

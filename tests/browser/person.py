@@ -83,6 +83,15 @@ class Person:
         self.look()
         return self
 
+    def starts_a_referral(self, kind: str | None = None) -> Person:
+        """Start one, past the questions that come first; of a `kind`, if one is given."""
+        self.go("/s2s/referrals/start").press("Start the referral")
+        self.choose(re.compile("^No$")).press("Continue")
+        self.choose("Pupils in Year 1 or above").press("Continue")
+        if kind is not None:
+            self.follow("What you need help with").choose(kind).press("Save and continue")
+        return self
+
     def follow(self, words: str | re.Pattern[str]) -> Person:
         """Follow the first link of these words."""
         self.page.get_by_role("link", name=words).first.click()

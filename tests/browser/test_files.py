@@ -29,7 +29,7 @@ def test_a_school_attaches_files_and_has_them_once_scanned(
         (tmp_path / name).write_bytes(content)
     senco = Person(browser, portal, javascript=javascript)
     try:
-        senco.sign_on("senco").go("/s2s/referrals/start").press("Start the referral")
+        senco.sign_on("senco").starts_a_referral("One named pupil").follow("Back to the sections")
         senco.follow("Files").sees("You do not have to")
         attach(senco, tmp_path / "program.exe", "Plan for Łukasz")
         expect(senco.page.get_by_label(CALLED)).to_have_value("Plan for Łukasz")

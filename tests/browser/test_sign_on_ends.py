@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import pytest
@@ -19,9 +18,7 @@ pytestmark = pytest.mark.xdist_group("browser")
 def senco(browser: Browser, portal: Portal, request: pytest.FixtureRequest) -> Iterator[Person]:
     """A SENCo in the middle of a section of a new referral."""
     person = Person(browser, portal, javascript=request.param)
-    person.sign_on("senco").go("/s2s/referrals/start").press("Start the referral")
-    person.choose(re.compile("^No$")).press("Continue")
-    person.choose("Pupils in Year 1 or above").press("Continue")
+    person.sign_on("senco").starts_a_referral()
     yield person
     person.close()
 

@@ -243,7 +243,9 @@ def test_who_may_have_a_file(desk: Desk, session: object, connection: Connection
     connection.execute(
         text(
             "UPDATE s2s.referral SET status = 'allocated', submitted_at = now(), fee_pence = 0,"
-            " received_on = :day, terms_id = (SELECT min(id) FROM s2s.service_terms)"
+            " received_on = :day, terms_id = (SELECT min(id) FROM s2s.service_terms),"
+            " intake_window_id = (SELECT id FROM s2s.intake_window"
+            " WHERE setting_kind = 'mainstream' AND open_during @> CAST(:day AS date))"
             " WHERE id = :id"
         ),
         {"id": referral_id, "day": sent},

@@ -52,6 +52,10 @@ def test_scripts_styles_and_forms_of_ours_run_under_a_strict_policy(
     for answer in ("No", "Pupils in Year 1 or above at this school, or our staff"):
         page.get_by_label(answer, exact=True).check()
         page.get_by_role("button", name="Continue").click()
+    page.get_by_role("link", name="What you need help with").click()
+    page.get_by_label("One named pupil").check()
+    page.get_by_role("button", name="Save and continue").click()
+    page.get_by_role("link", name="Back to the sections").click()
     page.get_by_role("link", name="What you have tried").click()
     assert page.title().startswith("What you have tried")
     # Our style sheet is in force, and GOV.UK's script has started.

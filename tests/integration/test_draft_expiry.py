@@ -28,7 +28,7 @@ CANARY = "Canary-Ólafsdóttir"
 def reference(client: Client, session: Session) -> str:
     """A draft with every section filled in, last saved on 10 September 2019."""
     with clock.frozen(BEGUN):
-        made = answers.complete(client.sign_on("senco"))
+        made = answers.complete(client.sign_on("senco"), schooling={"year_group": "4"})
     session.commit()
     return made
 
@@ -97,7 +97,8 @@ def test_every_table_and_column_is_either_forgotten_or_kept() -> None:
     forgotten = {part.__tablename__ for part in drafts.FORGOTTEN}
     assert hanging == forgotten | drafts.KEPT_TABLES
     kept = (
-        "id reference urn status version created_at created_by_id created_by_name start_token"
+        "id reference urn status kind version form_version created_at created_by_id"
+        " created_by_name start_token"
         " saved_on reminded_on expires_on submit_token submitted_at received_on school_name"
         " terms_id fee_pence fee_verdict intake_window_id decline_reason closure"
     )
@@ -222,7 +223,7 @@ def test_what_is_typed_when_a_draft_has_just_gone_comes_back(
     with clock.frozen(GONE):
         page = client.post(
             "referrals.section",
-            {"outcome_1": "Asks for help", **mark},
+            {"outcome_1": "Asks for help", "baseline_1": "2", **mark},
             reference=reference,
             section="outcomes",
             status=422,

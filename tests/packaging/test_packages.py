@@ -94,7 +94,6 @@ def test_the_tree_of_links_is_made_anew_and_outlives_a_move(tmp_path: Path) -> N
         ("s2s_portal/services/upward.py", "s2s_portal.blueprints.pages", "Arrows point down"),
         ("s2s_portal/services/sideways.py", "wtforms", "Services are given primitives"),
         ("s2s_portal/jobs.py", "aiosmtpd", "What a council installs"),
-        ("s2s_portal/host_checks/asking.py", "lxml", "What a council installs"),
         ("s2s_portal/access.py", "s2s_portal.testing", "What signs people on for a test"),
         ("migrations/versions/upward.py", "s2s_portal.models", "A migration stands alone"),
         ("blueprints/visits/sideways.py", "s2s_portal.blueprints.finance.views", "One journey"),

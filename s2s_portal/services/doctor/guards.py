@@ -21,6 +21,7 @@ NEVER_CHANGED = (
     "audit_entry",
     "fee",
     "import_run",
+    "intake_closing",
     "ledger_entry",
     "ledger_verification",
     "newcomer",
