@@ -41,6 +41,8 @@ FAST_AND_UNSAFE: Mapping[str, str] = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
+    # Hundreds of small hosts in one test process, each with two pools until it is collected.
+    "max_connections": "400",
 }
 
 

@@ -129,6 +129,7 @@ class Person:
 
     def look(self) -> None:
         """Check the page for accessibility, once for each heading, at both widths."""
+        self.page.wait_for_load_state("load")  # a style sheet that comes late is no fault
         heading = self.page.locator("h1").first.text_content() or ""
         title = self.page.title()
         key = re.sub(r"S2S-\d\d-\w{4}", "REF", f"{title} {heading}")
