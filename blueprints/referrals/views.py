@@ -8,6 +8,7 @@ from flask import Blueprint, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import allow, school
+from s2s_portal.blueprints.forms import ButtonForm, tidy
 from s2s_portal.blueprints.pages import page, refuse
 from s2s_portal.blueprints.referrals.forms import KindForm, StartForm, SubmitForm
 from s2s_portal.blueprints.referrals.section_pages import PAGES
@@ -16,25 +17,46 @@ from s2s_portal.errors import OutOfOrder, Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.referral import Referral, Status
 from s2s_portal.services import (
+    changes,
     drafting,
+    openings,
     reading,
     school_list,
     sections,
     standing,
     starting,
     submission,
+    withdrawing,
 )
 
 bp = Blueprint("referrals", __name__)
 SECTION = f"<any({', '.join(PAGES)}):section>"
 
 
-@bp.get("/")
+@bp.route("/", methods=["GET", "POST"])
 @allow(school)
 def index() -> ResponseReturnValue:
-    """The school's referrals, newest first."""
-    found = school_list.listed(by=current_actor(), after=request.args.get("after"))
-    return page("s2s/referrals/index.html", found=found, standing=standing)
+    """The school's referrals, newest first, or what was searched for.
+
+    A search is sent, not asked for in the address: it may be a child's name, and addresses are
+    kept in histories and logs.
+    """
+    asked = request.form if request.method == "POST" else request.args
+    search = tidy(request.form.get("q", ""))[:100]
+    wanted = asked.get("status", "")
+    status = Status(wanted) if wanted in set(Status) else None
+    found = school_list.listed(
+        by=current_actor(), status=status, search=search, after=asked.get("after") or None
+    )
+    return page(
+        "s2s/referrals/index.html",
+        found=found,
+        standing=standing,
+        button=ButtonForm(),
+        status=status,
+        search=search,
+        words=school_list.STATUS_WORDS,
+    )
 
 
 @bp.route("/start", methods=["GET", "POST"])
@@ -71,6 +93,11 @@ def show(reference: str) -> ResponseReturnValue:
         missing=submission.missing(referral) if drafting.is_in_hand(referral) else [],
         charge=sections.charge(referral),
         parts=reading.parts(referral),
+        asked=openings.asked(referral),
+        changes=changes.log(referral),
+        may_amend=changes.may_amend(referral),
+        may_withdraw=referral.status in withdrawing.WITHDRAWABLE,
+        ended_agreement=withdrawing.agreement_withdrawal(referral),
     )
 
 
@@ -83,7 +110,7 @@ def section(reference: str, section: str) -> ResponseReturnValue:
     if form is None:
         return _kind_first(referral, section)
     if form.adjust():
-        return _section_page(referral, section, form)
+        return section_page(referral, section, form)
     if form.validate_on_submit():
         try:
             with unit_of_work() as work:
@@ -97,11 +124,19 @@ def section(reference: str, section: str) -> ResponseReturnValue:
             referral = drafting.mine(reference, by=current_actor())
     elif not drafting.is_in_hand(referral):
         return redirect(url_for(".show", reference=referral.reference))
-    return _section_page(referral, section, form)
+    elif not openings.is_open(referral, section):
+        here = url_for(".check", reference=referral.reference, _anchor=f"part-{section}")
+        return redirect(here)
+    return section_page(referral, section, form)
 
 
-def _section_page(referral: Referral, section: str, form: object) -> ResponseReturnValue:
-    stale = bool(getattr(form, "out_of_order", False)) and drafting.is_in_hand(referral)
+def section_page(
+    referral: Referral, section: str, form: object, *, amending: bool = False
+) -> ResponseReturnValue:
+    """The page of a section: in a draft, in answer to the council, or `amending` what was sent."""
+    stale = bool(getattr(form, "out_of_order", False)) and (
+        amending or drafting.is_in_hand(referral)
+    )
     if stale:
         form.seen.data = drafting.seen_mark(referral, section)  # type: ignore[attr-defined]
     return page(
@@ -112,6 +147,8 @@ def _section_page(referral: Referral, section: str, form: object) -> ResponseRet
         charge=sections.charge(referral),
         declaration=drafting.declaration_words(sections.charge(referral)),
         saved_by_another=reading.part_lines(referral, section) if stale else [],
+        amending=amending,
+        asked=openings.asked(referral).get(section),
     )
 
 
@@ -157,6 +194,7 @@ def _check_page(reference: str, form: SubmitForm) -> ResponseReturnValue:
         parts=reading.parts(referral),
         missing=submission.missing(referral),
         titles=sections.TITLES,
+        asked=openings.asked(referral),
         charge=charge,
         declaration=drafting.declaration_words(charge),
     )

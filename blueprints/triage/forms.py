@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from wtforms.fields import SelectChoice
+from wtforms.fields import SelectChoice, SelectMultipleField
 
 from s2s_portal.blueprints.forms import DecidingForm, Needed, Paragraphs, PickOne
 from s2s_portal.services.closing import CLOSURE_WORDS
-from s2s_portal.services.triage import DECLINE_WORDS
+from s2s_portal.services.sections import TITLES
+from s2s_portal.services.triage import ASKABLE, DECLINE_WORDS
 
 
 class AcceptForm(DecidingForm):
@@ -30,11 +31,36 @@ class DeclineForm(DecidingForm):
 
 
 class ReturnForm(DecidingForm):
-    """Send back to the school, with what is asked for."""
+    """Send back to the school: which sections are opened, and what is needed in each.
 
-    message = Paragraphs(
-        "What information do you need?", [Needed("Enter what information you need")]
+    `return_form` makes one with a question for every section, named `question_` and the section.
+    """
+
+    sections = SelectMultipleField(
+        "Which sections should the school change?",
+        choices=[SelectChoice(section, TITLES[section]) for section in ASKABLE],
+        validate_choice=False,
     )
+    message = Paragraphs("Anything else the school should know? (optional)")
+
+    def questions(self) -> dict[str, str]:
+        """What is needed, for each section that was ticked, in the order of the form."""
+        ticked = set(self.sections.data or ())
+        return {
+            section: self[f"question_{section}"].data or ""
+            for section in ASKABLE
+            if section in ticked
+        }
+
+
+def return_form() -> ReturnForm:
+    """A form with a question for every section that can be asked about."""
+    fields = {
+        f"question_{section}": Paragraphs(f"What do you need in “{TITLES[section]}”?")
+        for section in ASKABLE
+    }
+    made: ReturnForm = type("ReturnForm", (ReturnForm,), fields)()
+    return made
 
 
 class CloseForm(DecidingForm):

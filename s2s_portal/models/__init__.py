@@ -2,6 +2,7 @@
 
 from s2s_portal.models import (
     audit,
+    change,
     establishment,
     invitation,
     ledger,
@@ -14,6 +15,7 @@ from s2s_portal.models import (
 
 __all__ = [
     "audit",
+    "change",
     "establishment",
     "invitation",
     "ledger",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     Boolean,
@@ -26,6 +26,9 @@ from s2s_portal.models.columns import Done, choice, instant, key, words
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.terms import NeedType, ServiceTerms
 
+if TYPE_CHECKING:
+    from s2s_portal.models.change import AgreementWithdrawal, SectionOpening
+
 
 class Status(StrEnum):
     """Where a referral stands: derived from its events, stored for lists."""
@@ -37,6 +40,7 @@ class Status(StrEnum):
     ACCEPTED = "accepted"
     ALLOCATED = "allocated"
     CLOSED = "closed"
+    WITHDRAWN = "withdrawn"
 
 
 class Kind(StrEnum):
@@ -76,6 +80,9 @@ class Action(StrEnum):
     OUTCOMES_RECORDED = "outcomes_recorded"
     CLOSED = "closed"
     REOPENED = "reopened"
+    AMENDED = "amended"
+    WITHDRAWN = "withdrawn"
+    AGREEMENT_WITHDRAWN = "agreement_withdrawn"
 
 
 # The status that an event leaves behind; an action that is not here changes none.
@@ -89,11 +96,16 @@ STATUS_AFTER: dict[Action, Status] = {
     Action.ALLOCATED: Status.ALLOCATED,
     Action.CLOSED: Status.CLOSED,
     Action.REOPENED: Status.ALLOCATED,
+    Action.WITHDRAWN: Status.WITHDRAWN,
+    Action.AGREEMENT_WITHDRAWN: Status.WITHDRAWN,
 }
 
 
-# Only in these has a referral been given to somebody, and only then has it visits.
-GIVEN = frozenset({Status.ALLOCATED, Status.CLOSED})
+# Only in these can a referral have been given to somebody, and only then has it visits.
+GIVEN = frozenset({Status.ALLOCATED, Status.CLOSED, Status.WITHDRAWN})
+
+# Sent, and not at its end: its school can amend it, with a reason.
+UNDER_WAY = frozenset({Status.SUBMITTED, Status.ACCEPTED, Status.ALLOCATED})
 
 
 class Closure(StrEnum):
@@ -107,6 +119,18 @@ class Closure(StrEnum):
     WITHDRAWN_PARENT = "WITHDRAWN_PARENT"
     WITHDRAWN_SCHOOL = "WITHDRAWN_SCHOOL"
     NO_ENGAGEMENT = "NO_ENGAGEMENT"
+
+
+class Withdrawal(StrEnum):
+    """Why a school, or the parent, took a referral back (domain.md 2.3)."""
+
+    MOVED_SCHOOL = "MOVED_SCHOOL"
+    LEFT_COUNTY = "LEFT_COUNTY"
+    OTHER_SUPPORT = "OTHER_SUPPORT"
+    NO_LONGER_NEEDED = "NO_LONGER_NEEDED"
+    AGREEMENT = "WITHDRAWN_PARENT"
+    MISTAKE = "SENT_BY_MISTAKE"
+    OTHER = "WITHDRAWN_SCHOOL"
 
 
 class DeclineReason(StrEnum):
@@ -129,6 +153,7 @@ class Referral(Base):
         Index("ix_referral_worklist", "status", "submitted_at", "id"),
         Index("ix_referral_submitted", "submitted_at", "id"),
         Index("ix_referral_school", "urn", "created_at", "id"),
+        Index("ix_referral_school_status", "urn", "status", "created_at", "id"),
         CheckConstraint(
             "(status = 'draft') = (submitted_at IS NULL)", name="submitted_when_not_draft"
         ),
@@ -182,12 +207,18 @@ class Referral(Base):
         choice(DeclineReason, "decline_reason")
     )
     closure: Mapped[Closure | None] = mapped_column(choice(Closure, "closure"))
+    withdrawal: Mapped[Withdrawal | None] = mapped_column(choice(Withdrawal, "withdrawal"))
+    # By when the next step is to be taken, by the service level of the day it was promised.
+    due_on: Mapped[date | None]
 
     subject: Mapped[Subject | None] = relationship(
         lazy="raise_on_sql", cascade="all, delete-orphan", uselist=False
     )
     agreement: Mapped[Agreement | None] = relationship(
         lazy="raise_on_sql", cascade="all, delete-orphan", uselist=False
+    )
+    agreement_withdrawal: Mapped[AgreementWithdrawal | None] = relationship(
+        lazy="raise_on_sql", uselist=False, viewonly=True
     )
     needs: Mapped[list[Need]] = relationship(
         lazy="raise_on_sql", cascade="all, delete-orphan", order_by="Need.rank"
@@ -320,3 +351,6 @@ class ReferralEvent(Done, Base):
     action: Mapped[Action] = mapped_column(choice(Action, "action"))
     message: Mapped[words]
     note: Mapped[words]
+    openings: Mapped[list[SectionOpening]] = relationship(
+        lazy="raise_on_sql", order_by="SectionOpening.id", viewonly=True
+    )

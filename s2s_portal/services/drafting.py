@@ -28,7 +28,14 @@ from s2s_portal.models.referral import (
     StrategyTried,
     Subject,
 )
-from s2s_portal.services import answers, draft_rules, establishments, referrals, sections
+from s2s_portal.services import (
+    answers,
+    draft_rules,
+    establishments,
+    openings,
+    referrals,
+    sections,
+)
 from s2s_portal.state import setting
 
 ATTEMPTS = 5  # at a reference that nobody has yet
@@ -149,10 +156,13 @@ def save_subject(
     """Whom it is about: the names of `answers.PUPIL` or `answers.GROUP`, as `kind` says.
 
     A change of kind drops the agreement, which was for somebody else. Raises Refused for a birth
-    after something that is said to have happened to the pupil, or a UPN that is none.
+    after something that is said to have happened to the pupil, or a UPN that is none; and for what
+    no longer fits a section that is closed, once the referral has been sent.
     """
     if kind is Kind.PUPIL:
         draft_rules.check_pupil(referral, given)
+    if referral.submitted_at:
+        _check_fits_what_was_sent(referral, kind, given["sen_provision"])
     if _settled(referral, "subject", {"kind": kind, **given}, seen):
         return
     if referral.kind not in {None, kind}:
@@ -164,6 +174,22 @@ def save_subject(
         work.flush()
     referral.subject = Subject(**given)
     _note(work, referral, "subject", by)
+
+
+def _check_fits_what_was_sent(referral: Referral, kind: Kind, provision: str) -> None:
+    if kind is not referral.kind:
+        raise Refused(
+            "You sent this referral about "
+            f"{'one pupil' if referral.kind is Kind.PUPIL else 'a group'}, and that cannot be"
+            " changed. Withdraw it and send another instead."
+        )
+    nsa = any(need.code == sections.NSA for need in referral.needs)
+    if nsa and provision != "K" and not openings.is_open(referral, "needs"):
+        raise Refused(
+            "The needs you sent say NSA, which is only for pupils on SEN Support. First change"
+            f" “{sections.TITLES['needs']}”.",
+            "sen_provision",
+        )
 
 
 def save_needs(
@@ -336,8 +362,10 @@ def _save_columns(
 def _settled(referral: Referral, section: str, given: Mapping[str, Any], seen: str | None) -> bool:
     """Whether there is nothing to do, as the very same is saved (a second press of the button).
 
-    Raises Stale when something else has been saved since the form was drawn.
+    Raises SectionClosed when a sent referral is not open there, Stale when something else has been
+    saved since the form was drawn.
     """
+    openings.check_open(referral, section)
     if section in referral.answered and answers.of(referral, section) == dict(given):
         return True
     if seen is None or seen == seen_mark(referral, section):

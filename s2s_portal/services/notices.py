@@ -39,6 +39,9 @@ SUBJECTS = {
     "referral_to_close": "Referral {reference} is ready to close",
     "referral_closed": "Referral {reference} has been closed",
     "referral_reopened": "Referral {reference} has been reopened",
+    "referral_amended": "Referral {reference} has been amended",
+    "referral_withdrawn": "Referral {reference} has been withdrawn",
+    "referral_agreement_withdrawn": "Referral {reference}: the support has been stopped",
     "practitioner_invited": "You are invited to School to School Support",
 }
 

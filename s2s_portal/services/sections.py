@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from s2s_portal import clock
 from s2s_portal.models.referral import Kind, Referral
-from s2s_portal.services import terms
+from s2s_portal.services import openings, terms
 
 NSA = "NSA"  # census: SEN Support without a specialist assessment, so with provision K alone
 
@@ -52,9 +52,14 @@ def charge(referral: Referral) -> Charge:
 def missing(referral: Referral) -> list[str]:
     """The keys of the sections that must be completed before the referral can be sent.
 
+    Of a returned referral only those that are open: the school could not complete another.
     `referral` must be loaded whole.
     """
-    return [section.key for section in SECTIONS if not complete(referral, section.key)]
+    return [
+        section.key
+        for section in SECTIONS
+        if openings.is_open(referral, section.key) and not complete(referral, section.key)
+    ]
 
 
 def complete(referral: Referral, section: str) -> bool:
@@ -89,8 +94,9 @@ def nsa_fits(referral: Referral) -> bool:
 
 def state_words(referral: Referral, section: str) -> str:
     """The status of a section on the task list."""
+    asked = openings.state_words(referral, section)
     if complete(referral, section):
-        return "Completed"
+        return asked or "Completed"
     if section not in referral.answered:
         return "Not started"
     return "Not agreed yet" if section == "consent" else "Check again"

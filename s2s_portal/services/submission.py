@@ -9,7 +9,15 @@ from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import ConsentMissing, Incomplete, MayNotRefer, NotFound, Refused, Stale
 from s2s_portal.identity import Actor
 from s2s_portal.models.referral import Action, Kind, Referral, Status
-from s2s_portal.services import draft_rules, drafting, notices, referrals, sections, terms
+from s2s_portal.services import (
+    changes,
+    draft_rules,
+    drafting,
+    notices,
+    referrals,
+    sections,
+    terms,
+)
 from s2s_portal.state import setting
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -55,6 +63,8 @@ def submit(
     referral.submit_token = token
     referral.declaration = drafting.declaration_words(sections.charge(referral))
     referrals.record(work, referral, action, by=by)
+    if action is Action.RESUBMITTED:
+        changes.close_sections(work, referral, by=by)
     notice = f"referral_{action.value}"
     link = notices.link_to("s2s.referrals.show", reference=referral.reference)
     notices.tell_school(work, notice, referral, link)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import select
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -11,7 +13,8 @@ from s2s_portal.errors import AlreadyDecided, OutOfOrder, Refused, Stale
 from s2s_portal.identity import Actor, current_actor
 from s2s_portal.models.referral import Action, DeclineReason, Referral, ReferralEvent, Status
 from s2s_portal.models.terms import ServiceTerms
-from s2s_portal.services import ledger, notices, referrals
+from s2s_portal.services import changes, ledger, notices, referrals
+from s2s_portal.services.sections import TITLES
 from s2s_portal.services.terms import written
 from s2s_portal.services.visits import spoken
 
@@ -20,6 +23,9 @@ DECIDED = {
     Action.DECLINED: "declined this referral",
     Action.RETURNED: "sent this referral back to the school for more information",
 }
+
+# What an officer can ask about: the declaration is made anew by sending again.
+ASKABLE = tuple(section for section in TITLES if section != "declaration")
 
 DECLINE_WORDS = {
     DeclineReason.CRITERIA: "It does not meet the criteria for this service",
@@ -69,15 +75,33 @@ def decline(
 
 
 def return_for_information(
-    work: UnitOfWork, reference: str, *, seen: int, message: str, by: Actor
+    work: UnitOfWork,
+    reference: str,
+    *,
+    seen: int,
+    questions: Mapping[str, str],
+    message: str = "",
+    by: Actor,
 ) -> Referral:
-    """Give a referral back to the school to add what `message` asks for; nothing is charged.
+    """Give a referral back to the school to answer `questions`; nothing is charged (F24).
 
-    Raises Refused without a `message`, AlreadyDecided or Stale as `accept` does.
+    `questions` has, for each section to be opened, what is needed there: the school can change
+    those sections and no other. Raises Refused without a question, or for one without words,
+    AlreadyDecided or Stale as `accept` does.
     """
-    _needs_message(message, "Enter what information you need")
+    if not questions:
+        raise Refused("Choose at least one section that the school is to change", field="sections")
+    for section, question in questions.items():
+        if section not in ASKABLE:
+            raise Refused("Choose sections from the list", field="sections")
+        if not question.strip():
+            raise Refused(
+                f"Enter what you need in “{TITLES[section]}”", field=f"question_{section}"
+            )
     referral = _hold(work, reference, seen)
-    referrals.record(work, referral, Action.RETURNED, by=by, message=message)
+    whole = referrals.get(reference, whole=True)
+    event = referrals.record(work, referral, Action.RETURNED, by=by, message=message)
+    changes.open_sections(work, whole, event, questions)
     _tell(work, "referral_returned", referral)
     signals.tell(
         work,
