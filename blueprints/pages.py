@@ -44,7 +44,7 @@ def pdf(name: str, content: bytes) -> ResponseReturnValue:
         mimetype="application/pdf",
         headers={
             "Content-Disposition": f'attachment; filename="{name}.pdf"',
-            "Content-Security-Policy": "sandbox; default-src 'none'",
+            "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
             "X-Content-Type-Options": "nosniff",
         },
     )
