@@ -124,10 +124,12 @@ def amend(
     `given` by the rules of the form. Raises NotFound for a section that is not AMENDABLE, Refused
     without a reason, when nothing differs or by the section's rules, Stale as `save` does.
     """
-    if section not in AMENDABLE or section not in sections.keys(referral):
+    if section not in AMENDABLE:
         raise NotFound()
     if not reason.strip():
         raise Refused("Enter why you are changing this", "amend_reason")
+    if section not in sections.keys(referral):
+        raise NotFound()
     given = dict(given)
     if section == "practicalities" and referral.status is not Status.SUBMITTED:
         given["purchase_order"] = referral.purchase_order  # on the charge already
