@@ -14,7 +14,12 @@ CYCLES = 2  # of assess, plan, do, review: fewer need a reason
 OLD_ENOUGH = 16  # years: from then the pupil's own agreement is needed
 INVOLVEMENT = "INVOLVEMENT"
 FILES = "files"
+# What an officer can ask about, in some referral: not the kind, which the whole hangs on, and the
+# declaration is made anew by sending again.
 UNASKED = frozenset({"kind", "declaration"})
+ASKABLE = {
+    key: words for key, words in form_versions.SECOND.titles.items() if key not in UNASKED
+} | {FILES: "Files"}
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,7 @@ def keys(referral: Referral) -> tuple[str, ...]:
 
 
 def may_be_asked(referral: Referral) -> dict[str, str]:
-    """The titles of the sections that the council may ask about, by key: files too.
-
-    Not the kind, which the whole referral hangs on, nor the declaration.
-    """
+    """The titles of the sections that the council may ask about, by key: files too."""
     found = {key: title(referral, key) for key in keys(referral) if key not in UNASKED}
     return {**found, FILES: "Files"}
 

@@ -87,17 +87,18 @@ def return_for_information(
     """
     if not questions:
         raise Refused("Choose at least one section that the school is to change", field="sections")
-    whole = referrals.get(reference, whole=True)
-    titles = sections.may_be_asked(whole)
     for section, question in questions.items():
-        if section not in titles:
+        if section not in sections.ASKABLE:
             raise Refused("Choose sections from the list", field="sections")
         if not question.strip():
             raise Refused(
-                f"Enter what you need in “{titles[section]}”", field=f"question_{section}"
+                f"Enter what you need in “{sections.ASKABLE[section]}”",
+                field=f"question_{section}",
             )
     referral = _hold(work, reference, seen)
     whole = referrals.get(reference, whole=True)
+    if not questions.keys() <= sections.may_be_asked(whole).keys():
+        raise Refused("Choose sections from the list", field="sections")
     event = referrals.record(work, referral, Action.RETURNED, by=by, message=message)
     changes.open_sections(work, whole, event, _with_what_follows(whole, questions))
     _tell(work, "referral_returned", referral)

@@ -14,7 +14,7 @@ from s2s_portal.errors import NotFound, OutOfOrder, Refused
 from s2s_portal.identity import acting_as
 from s2s_portal.models.change import SectionChange, SectionOpening
 from s2s_portal.models.referral import Action, Need, Referral, ReferralEvent, Status, Subject
-from s2s_portal.services import changes, drafting
+from s2s_portal.services import changes, drafting, evidence
 from tests import rows
 from tests.client import Client, Page
 from tests.world import ACADEMY, ACTORS
@@ -148,7 +148,7 @@ def test_what_was_decided_on_is_not_amended(client: Client, session: Session, se
     with acting_as(SENCO), pytest.raises(NotFound), unit_of_work() as work:
         held = changes.held(REF, by=SENCO)
         changes.amend(
-            work, held, section, drafting.save_outcomes, given={}, reason="Why not", by=SENCO
+            work, held, section, evidence.save_outcomes, given={}, reason="Why not", by=SENCO
         )
 
 

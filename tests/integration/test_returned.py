@@ -14,8 +14,8 @@ from s2s_portal.database import unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import acting_as
 from s2s_portal.models.change import SectionChange, SectionOpening
-from s2s_portal.models.referral import Need, Referral, Status
-from s2s_portal.services import triage
+from s2s_portal.models.referral import Kind, Need, Referral, Status
+from s2s_portal.services import drafting, evidence, subjects, triage
 from s2s_portal.services.openings import SectionClosed
 from tests import answers
 from tests.client import Client, Page
@@ -61,7 +61,7 @@ def test_the_task_list_opens_what_was_asked_and_no_more(client: Client, referenc
     assert page.all("//*[contains(@class,'task-list__link')]") == ["Needs", "Support you want"]
     hints = page.all("//*[contains(@class,'task-list__hint')]")
     assert set(ASKED.values()) <= set(hints)
-    assert page.all("//*[contains(@class,'task-list__status')]").count("As you sent it") == 7
+    assert page.all("//*[contains(@class,'task-list__status')]").count("As you sent it") == 12
     assert page.words.count("Information needed") == 2
     section = client.get("referrals.section", reference=reference, section="needs")
     assert ASKED["needs"] in section.words
@@ -98,6 +98,16 @@ CHANGES = {
     "referral, its school": "UPDATE s2s.referral SET school_name = '' WHERE id = {id}",
     "referral, decided": "UPDATE s2s.referral SET status = 'accepted' WHERE id = {id}",
     "subject": "UPDATE s2s.referral_subject SET surname = 'Else' WHERE referral_id = {id}",
+    "subject, its schooling": "UPDATE s2s.referral_subject SET upn = '' WHERE referral_id = {id}",
+    "subject, services": "UPDATE s2s.referral_subject SET services = '[{{}}]'"
+    " WHERE referral_id = {id}",
+    "subject, gone": "DELETE FROM s2s.referral_subject WHERE referral_id = {id}",
+    "agreement, its scope": "UPDATE s2s.agreement SET scope = '{{}}' WHERE referral_id = {id}",
+    "agreement, gone": "DELETE FROM s2s.agreement WHERE referral_id = {id}",
+    "referral, criteria": "UPDATE s2s.referral SET criteria = '{{}}' WHERE id = {id}",
+    "referral, cycles": "UPDATE s2s.referral SET fewer_cycles = 'Else' WHERE id = {id}",
+    "referral, kind": "UPDATE s2s.referral SET kind = 'group' WHERE id = {id}",
+    "referral, form": "UPDATE s2s.referral SET form_version = 1 WHERE id = {id}",
     "tried": "DELETE FROM s2s.strategy_tried WHERE referral_id = {id}",
     "outcomes": "DELETE FROM s2s.outcome_wanted WHERE referral_id = {id}",
     "agreement": "UPDATE s2s.agreement SET given_by = 'Else' WHERE referral_id = {id}",
@@ -120,6 +130,33 @@ def test_the_database_refuses_what_was_not_asked_about(
         open_ones = text(f"DELETE FROM s2s.referral_need WHERE referral_id = {about}")
         assert session.execute(open_ones).rowcount == 3, "and allows what was"
         session.rollback()
+
+
+def test_one_section_of_a_shared_row_opens_no_other(client: Client, session: Session) -> None:
+    reference = answers.submitted(client.sign_on("senco"))
+    send_back(client, reference, {"schooling": "Which year?"})
+    about = row(session, reference).id
+    session.rollback()
+    change = "UPDATE s2s.referral_subject SET {} WHERE referral_id = " + str(about)
+    with acting_as(ACTORS["senco"]):
+        assert session.execute(text(change.format("year_group = '4'"))).rowcount == 1
+        session.rollback()
+        for other in ("surname = 'Else'", "services = '[{}]'", "referral_id = referral_id + 1"):
+            with pytest.raises(DBAPIError):
+                session.execute(text(change.replace("{}", other)))
+            session.rollback()
+
+
+def test_files_are_closed_unless_asked_for(
+    client: Client, session: Session, reference: str
+) -> None:
+    about = row(session, reference).id
+    session.rollback()
+    with acting_as(ACTORS["senco"]):
+        asked = text("SELECT s2s.section_open(:id, 'files'), s2s.section_open(:id, 'needs')")
+        assert session.execute(asked, {"id": about}).one() == (False, True)
+        session.rollback()
+    client.get("files.index", reference=reference, status=302)
 
 
 def test_what_changed_is_marked_and_the_old_words_are_kept(
@@ -186,15 +223,17 @@ def test_whom_it_is_about_stays_and_nsa_stays_with_sen_support(
     reference = answers.submitted(
         client.sign_on("senco"), needs={"primary": "NSA", "secondary": []}
     )
-    send_back(client, reference, {"subject": "Which SEN provision?"})
+    send_back(client, reference, {"schooling": "Which SEN provision?"})
     client.sign_on("senco")
-    refused = answers.save(client, reference, "subject", sen_provision="E", status=422)
+    refused = answers.save(client, reference, "schooling", sen_provision="E", status=422)
     assert "First change “Needs”" in refused.errors[0]
-    group = {**answers.GROUP, "seen": row(session, reference).answered["subject"]["at"]}
-    refused = client.post(
-        "referrals.section", group, reference=reference, section="subject", status=422
-    )
-    assert "You sent this referral about one pupil" in refused.errors[0]
+    client.get("referrals.kind", reference=reference, status=302)
+    senco = ACTORS["senco"]
+    with acting_as(senco), pytest.raises(SectionClosed), unit_of_work() as work:
+        held = drafting.in_hand(reference, by=senco)
+        subjects.choose_kind(
+            work, held, kind=Kind.GROUP, told=subjects.would_drop(held, Kind.GROUP), by=senco
+        )
 
 
 @pytest.mark.parametrize(
@@ -231,12 +270,10 @@ def test_an_officer_opens_nothing_but_by_returning(client: Client, session: Sess
 def test_section_closed_is_said_by_the_service_too(
     client: Client, session: Session, reference: str
 ) -> None:
-    from s2s_portal.services import drafting
-
     senco = ACTORS["senco"]
     with acting_as(senco), pytest.raises(SectionClosed), unit_of_work() as work:
         held = drafting.in_hand(reference, by=senco)
-        drafting.save_outcomes(work, held, outcomes=["Else"], by=senco)
+        evidence.save_outcomes(work, held, outcomes=[("Else", 1)], by=senco)
     needs = session.scalars(select(Need.code).order_by(Need.rank)).all()
     assert needs == ["SEMH", "ASD", "SLCN"]
 
