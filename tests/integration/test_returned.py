@@ -156,7 +156,6 @@ def test_files_are_closed_unless_asked_for(
         asked = text("SELECT s2s.section_open(:id, 'files'), s2s.section_open(:id, 'needs')")
         assert session.execute(asked, {"id": about}).one() == (False, True)
         session.rollback()
-    client.get("files.index", reference=reference, status=302)
 
 
 def test_what_changed_is_marked_and_the_old_words_are_kept(
