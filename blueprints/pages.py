@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from flask import Blueprint, current_app, g, request, url_for
+from flask import Blueprint, Response, current_app, g, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from psycopg.errors import (
@@ -35,6 +35,19 @@ def page(template: str, *, form: FlaskForm | None = None, **context: Any) -> Res
     refused = form is not None and bool(form.errors)
     body = whole_page(template, form=form, refused=refused, **context)
     return body, UNPROCESSABLE if refused else 200
+
+
+def pdf(name: str, content: bytes) -> ResponseReturnValue:
+    """A PDF to keep, `name` without its ending; it can do nothing in a browser."""
+    return Response(
+        content,
+        mimetype="application/pdf",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}.pdf"',
+            "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
+            "X-Content-Type-Options": "nosniff",
+        },
+    )
 
 
 def link_of_visitor() -> Link | None:

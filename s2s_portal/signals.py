@@ -43,9 +43,11 @@ MEANINGS: dict[str, str] = {
     "reference": "The referral's reference, such as `S2S-26-7K4P`.",
     "reverses": "Number of the charge that it undoes.",
     "route": "How Finance collects it: `INTERNAL` or `INVOICE`.",
+    "section": "Which section of the referral, by its key (`needs` ...).",
     "settles": "Number of the charge or reversal that it settles.",
     "total_pence": "Sum of the pull's entries, in pence.",
     "urn": "URN of the school that referred.",
+    "withdrawal": "Why it was withdrawn, by its code (`MOVED_SCHOOL` ...).",
     "visit": "Number of the visit, within its referral.",
 }
 
@@ -69,6 +71,22 @@ referral_returned = _signal(
     "reference",
     "urn",
     "by",
+)
+referral_amended = _signal(
+    "referral_amended",
+    "A school has changed a section of a referral after sending it, with a reason.",
+    "reference",
+    "urn",
+    "by",
+    "section",
+)
+referral_withdrawn = _signal(
+    "referral_withdrawn",
+    "A school has taken a referral back, or a parent or carer no longer agrees.",
+    "reference",
+    "urn",
+    "by",
+    "withdrawal",
 )
 referral_decided = _signal(
     "referral_decided",

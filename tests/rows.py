@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from s2s_portal import clock
 from s2s_portal.models.attachment import Attachment, FileType
+from s2s_portal.models.change import AgreementWithdrawal, SectionChange, SectionOpening
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import (
     UNSENT,
@@ -112,6 +113,50 @@ def referral(
     )
     session.flush()
     return row
+
+
+def change(session: Session, row: Referral) -> SectionChange:
+    """The needs of `row` opened by its school for an amendment, and changed."""
+    event = ReferralEvent(
+        referral_id=row.id, action=Action.AMENDED, by_id="senco", by_name="Sam O'Brien-Łukasz"
+    )
+    session.add(event)
+    session.flush()
+    opening = SectionOpening(
+        referral_id=row.id,
+        event_id=event.id,
+        section="needs",
+        reason="A new report",
+        before=[["Primary need", "Autistic spectrum disorder (ASD)"]],
+        transaction_id=0,  # gone by: what it opened is closed again
+    )
+    session.add(opening)
+    session.flush()
+    made = SectionChange(
+        opening_id=opening.id,
+        referral_id=row.id,
+        after=[["Primary need", "Social, emotional and mental health (SEMH)"]],
+        by_id="senco",
+        by_name="Sam O'Brien-Łukasz",
+    )
+    session.add(made)
+    session.flush()
+    return made
+
+
+def agreement_withdrawal(session: Session, row: Referral) -> AgreementWithdrawal:
+    """A parent no longer agrees to `row`: written down, and nothing else done."""
+    made = AgreementWithdrawal(
+        referral_id=row.id,
+        withdrawn_by="A Parent, mother",
+        told_to="Hana Head",
+        told_on=RECEIVED,
+        by_id="senco",
+        by_name="Sam O'Brien-Łukasz",
+    )
+    session.add(made)
+    session.flush()
+    return made
 
 
 def allocation(session: Session, row: Referral, key: str, *, ended: bool = False) -> Allocation:

@@ -15,7 +15,7 @@ from s2s_portal.errors import NotAllowed, NotFound, Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.attachment import FileType
 from s2s_portal.models.referral import Referral
-from s2s_portal.services import attachments, drafting, sections
+from s2s_portal.services import attachments, drafting, openings, sections
 from s2s_portal.state import setting
 
 bp = Blueprint("files", __name__)
@@ -36,7 +36,7 @@ HEADERS = {
 def index(reference: str) -> ResponseReturnValue:
     """The files of a referral in the school's hands, and the form that adds one."""
     referral = _mine(reference)
-    if not drafting.is_in_hand(referral) and request.method == "GET":
+    if not openings.is_open(referral, attachments.SECTION) and request.method == "GET":
         return redirect(url_for("s2s.referrals.show", reference=referral.reference))
     form = FileForm()
     if form.validate_on_submit():
@@ -61,7 +61,7 @@ def index(reference: str) -> ResponseReturnValue:
         remove=RemoveForm(formdata=None),
         referral=(referral := _mine(reference)),
         shown=attachments.shown(referral, refused=True),
-        in_hand=drafting.is_in_hand(referral),
+        in_hand=openings.is_open(referral, attachments.SECTION),
         offered=attachments.offered(),
         most=setting("S2S_FILES_MOST"),
         megabytes=setting("S2S_FILE_LARGEST_MB"),

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from s2s_portal.access import allow, school
-from s2s_portal.blueprints.forms import ButtonForm
+from s2s_portal.blueprints.forms import ButtonForm, tidy
 from s2s_portal.blueprints.pages import page, refuse, time_of_day
 from s2s_portal.blueprints.referrals import start_views
 from s2s_portal.blueprints.referrals.fields import SectionForm
@@ -21,17 +21,20 @@ from s2s_portal.identity import current_actor
 from s2s_portal.models.referral import DraftCopy, Kind, Referral, Status
 from s2s_portal.services import (
     attachments,
+    changes,
     copies,
     drafting,
     drafts,
     form_versions,
     labels,
+    openings,
     reading,
     school_list,
     sections,
     standing,
     subjects,
     submission,
+    withdrawing,
 )
 
 bp = Blueprint("referrals", __name__)
@@ -45,12 +48,30 @@ bp.add_url_rule(
 bp.add_url_rule("/start/instead/<way>", view_func=start_views.instead)
 
 
-@bp.get("/")
+@bp.route("/", methods=["GET", "POST"])
 @allow(school)
 def index() -> ResponseReturnValue:
-    """The school's referrals, newest first."""
-    found = school_list.listed(by=current_actor(), after=request.args.get("after"))
-    return page("s2s/referrals/index.html", found=found, standing=standing)
+    """The school's referrals, newest first, or what was searched for.
+
+    A search is sent, not asked for in the address: it may be a child's name, and addresses are
+    kept in histories and logs.
+    """
+    asked = request.form if request.method == "POST" else request.args
+    search = tidy(request.form.get("q", ""))[:100]
+    wanted = asked.get("status", "")
+    status = Status(wanted) if wanted in set(Status) else None
+    found = school_list.listed(
+        by=current_actor(), status=status, search=search, after=asked.get("after") or None
+    )
+    return page(
+        "s2s/referrals/index.html",
+        found=found,
+        standing=standing,
+        button=ButtonForm(),
+        status=status,
+        search=search,
+        words=school_list.STATUS_WORDS,
+    )
 
 
 @bp.get("/<reference>/")
@@ -72,6 +93,11 @@ def show(reference: str) -> ResponseReturnValue:
         parts=reading.parts(referral),
         attached=attachments.shown(referral, refused=True),
         files_offered=attachments.offered(),
+        asked=openings.asked(referral),
+        changes=changes.log(referral),
+        may_amend=changes.may_amend(referral),
+        may_withdraw=referral.status in withdrawing.WITHDRAWABLE,
+        ended_agreement=withdrawing.agreement_withdrawal(referral),
     )
 
 
@@ -102,7 +128,7 @@ def kind(reference: str) -> ResponseReturnValue:
                 refuse(form, error)
                 referral = drafting.mine(reference, by=current_actor())
                 dropped = []
-    elif not drafting.is_in_hand(referral):
+    elif not openings.is_open(referral, "kind"):
         return redirect(url_for(".show", reference=referral.reference))
     form.seen.data, form.told.data = drafting.seen_mark(referral, "kind"), ",".join(dropped)
     return page(
@@ -128,7 +154,7 @@ def section(reference: str, section: str) -> ResponseReturnValue:
     using = copy if copy is not None and "copy" in request.args else None
     form = page_of(referral, section).build(referral, _typed(using))
     if form.adjust():
-        return _section_page(referral, section, form)
+        return section_page(referral, section, form)
     if form.validate_on_submit():
         try:
             with unit_of_work() as work:
@@ -143,7 +169,10 @@ def section(reference: str, section: str) -> ResponseReturnValue:
             referral = drafting.mine(reference, by=current_actor())
     elif request.method == "GET" and not drafting.is_in_hand(referral):
         return redirect(url_for(".show", reference=referral.reference))
-    return _section_page(referral, section, form, copy=None if using else copy)
+    elif not openings.is_open(referral, section):
+        here = url_for(".check", reference=referral.reference, _anchor=f"part-{section}")
+        return redirect(here)
+    return section_page(referral, section, form, copy=None if using else copy)
 
 
 def _typed(copy: DraftCopy | None) -> MultiDict[str, str] | None:
@@ -165,10 +194,16 @@ def _comes_first(referral: Referral, section: str) -> ResponseReturnValue | None
     return None
 
 
-def _section_page(
-    referral: Referral, section: str, form: SectionForm, copy: DraftCopy | None = None
+def section_page(
+    referral: Referral,
+    section: str,
+    form: SectionForm,
+    *,
+    copy: DraftCopy | None = None,
+    amending: bool = False,
 ) -> ResponseReturnValue:
-    stale = form.out_of_order and drafting.is_in_hand(referral)
+    """The page of a section: in a draft, in answer to the council, or `amending` what was sent."""
+    stale = form.out_of_order and (amending or drafting.is_in_hand(referral))
     if stale:
         form.seen.data = drafting.seen_mark(referral, section)
     declaration = ""
@@ -185,6 +220,8 @@ def _section_page(
         copy=copy,
         in_hand=drafting.is_in_hand(referral),
         button=ButtonForm() if copy else None,
+        amending=amending,
+        asked=openings.asked(referral).get(section),
     )
 
 
@@ -242,6 +279,7 @@ def _check_page(reference: str, form: SubmitForm) -> ResponseReturnValue:
         files_offered=attachments.offered(),
         missing=submission.missing(referral),
         sections=sections,
+        asked=openings.asked(referral),
         charge=charge,
         declaration=drafting.declaration_words(charge),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from wtforms.fields import SelectChoice
+from collections.abc import Mapping
+
+from wtforms.fields import SelectChoice, SelectMultipleField
 
 from s2s_portal.blueprints.forms import DecidingForm, Needed, Paragraphs, PickOne
 from s2s_portal.services.closing import CLOSURE_WORDS
@@ -30,11 +32,41 @@ class DeclineForm(DecidingForm):
 
 
 class ReturnForm(DecidingForm):
-    """Send back to the school, with what is asked for."""
+    """Send back to the school: which sections are opened, and what is needed in each.
 
-    message = Paragraphs(
-        "What information do you need?", [Needed("Enter what information you need")]
+    `return_form` makes one with a question for every section, named `question_` and the section.
+    """
+
+    sections = SelectMultipleField(
+        "Which sections should the school change?",
+        choices=[],
+        validate_choice=False,
     )
+    message = Paragraphs("Anything else the school should know? (optional)")
+
+    def offered(self) -> list[tuple[str, str]]:
+        """The sections to tick: key and title."""
+        return [(str(choice.value), str(choice.label)) for choice in self.sections.choices or ()]
+
+    def questions(self) -> dict[str, str]:
+        """What is needed, for each section that was ticked, in the order of the form."""
+        ticked = set(self.sections.data or ())
+        return {
+            section: self[f"question_{section}"].data or ""
+            for section, _title in self.offered()
+            if section in ticked
+        }
+
+
+def return_form(titles: Mapping[str, str]) -> ReturnForm:
+    """A form with a question for every section that can be asked about, by key its title."""
+    fields = {
+        f"question_{section}": Paragraphs(f"What do you need in “{title}”?")
+        for section, title in titles.items()
+    }
+    made: ReturnForm = type("ReturnForm", (ReturnForm,), fields)()
+    made.sections.choices = [SelectChoice(key, title) for key, title in titles.items()]
+    return made
 
 
 class CloseForm(DecidingForm):

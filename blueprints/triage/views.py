@@ -8,29 +8,34 @@ from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import allow, officer
+from s2s_portal.blueprints.agreement import agreement_page
 from s2s_portal.blueprints.forms import tidy
-from s2s_portal.blueprints.pages import page, refuse
+from s2s_portal.blueprints.pages import page, pdf, refuse
 from s2s_portal.blueprints.triage.forms import (
     AcceptForm,
     CloseForm,
     DecidingForm,
     DeclineForm,
     ReopenForm,
-    ReturnForm,
+    return_form,
 )
 from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
-from s2s_portal.models.referral import Closure, DeclineReason, Referral
+from s2s_portal.models.referral import Closure, DeclineReason, Kind, Referral, Status
 from s2s_portal.services import (
     attachments,
+    changes,
     closing,
     ledger,
     reading,
+    referral_documents,
     referrals,
+    sections,
     standing,
     triage,
     visits,
+    withdrawing,
     worklist,
 )
 from s2s_portal.services.worklist import Pile, Place
@@ -84,7 +89,36 @@ def show(reference: str) -> ResponseReturnValue:
         charge=ledger.charge_for(referral.reference),
         achieved=closing.ACHIEVED_WORDS,
         not_yet=closing.what_is_missing(referral),
+        changes=changes.log(referral),
+        changed=changes.changed_since_return(referral) if is_waiting(referral) else set(),
+        titles=sections.titles(referral),
+        may_stop=is_pupil(referral) and referral.status in withdrawing.WITHDRAWABLE,
+        ended_agreement=withdrawing.agreement_withdrawal(referral),
     )
+
+
+def is_waiting(referral: Referral) -> bool:
+    """Whether a decision is to be made about what the school has sent."""
+    return referral.status is Status.SUBMITTED
+
+
+def is_pupil(referral: Referral) -> bool:
+    """Whether one parent or carer agreed to the referral: it is about a named pupil."""
+    return referral.kind is Kind.PUPIL
+
+
+@bp.get("/<reference>/referral.pdf")
+@allow(officer)
+def document(reference: str) -> ResponseReturnValue:
+    """The referral with what has changed since it was sent, as an accessible PDF."""
+    return pdf(reference, referral_documents.make(reference))
+
+
+@bp.route("/<reference>/agreement-withdrawn", methods=["GET", "POST"])
+@allow(officer)
+def agreement_withdrawn(reference: str) -> ResponseReturnValue:
+    """A parent or carer has told the council that they no longer agree: the support stops."""
+    return agreement_page(reference, back="s2s.triage.show")
 
 
 @bp.route("/<reference>/accept", methods=["GET", "POST"])
@@ -124,12 +158,17 @@ def decline(reference: str) -> ResponseReturnValue:
 @bp.route("/<reference>/return", methods=["GET", "POST"], endpoint="return_for_information")
 @allow(officer)
 def return_for_information(reference: str) -> ResponseReturnValue:
-    """Send it back to the school for more information."""
-    form = ReturnForm()
+    """Send it back to the school for more information in the sections that are named."""
+    form = return_form(sections.may_be_asked(referrals.get(reference, whole=True)))
 
     def decide(work: UnitOfWork) -> None:
         triage.return_for_information(
-            work, reference, seen=form.version, message=form.message.data, by=current_actor()
+            work,
+            reference,
+            seen=form.version,
+            questions=form.questions(),
+            message=form.message.data or "",
+            by=current_actor(),
         )
 
     done = "The referral is back with the school, which has been told what you need."

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, flash, redirect, request, url_for
+from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import allow, lead, officer, practitioner, school
 from s2s_portal.blueprints.forms import ButtonForm
-from s2s_portal.blueprints.pages import link_of_visitor, page, refuse
+from s2s_portal.blueprints.pages import link_of_visitor, page, pdf, refuse
 from s2s_portal.blueprints.visits.forms import (
     AddendumForm,
     BookForm,
@@ -29,6 +29,7 @@ from s2s_portal.models.visit import Visit, VisitKind
 from s2s_portal.services import (
     attachments,
     caseload,
+    changes,
     closing,
     reading,
     records,
@@ -76,6 +77,8 @@ def show(reference: str) -> ResponseReturnValue:
         mine=allocation.practitioner.account_id == current_actor().id,
         kinds=visits.KIND_NAMES,
         is_due=visits.has_begun,
+        may_finish=records.may_finish(referral),
+        changes=changes.log(referral),
     )
 
 
@@ -275,16 +278,7 @@ def read(reference: str, number: int) -> ResponseReturnValue:
 def document(reference: str, number: int) -> ResponseReturnValue:
     """The record as an accessible PDF, to keep; it can do nothing in a browser."""
     record = records.get(reference, number)
-    name = f"{record.visit.referral.reference}-visit-{number}.pdf"
-    return Response(
-        records.document(record),
-        mimetype="application/pdf",
-        headers={
-            "Content-Disposition": f'attachment; filename="{name}"',
-            "Content-Security-Policy": "sandbox; default-src 'none'",
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
+    return pdf(f"{record.visit.referral.reference}-visit-{number}", records.document(record))
 
 
 @bp.post("/<reference>/<int:number>/acknowledge")

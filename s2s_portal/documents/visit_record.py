@@ -6,24 +6,15 @@ either. Sources of what a record holds: MI Sheet 44/19; F53 (locked when issued,
 
 from __future__ import annotations
 
-import json
-import os
-import threading
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time
-from functools import cache
-from pathlib import Path
-
-import typst
 
 from s2s_portal import clock
-from s2s_portal.documents.fonts import FAMILIES, fonts
+from s2s_portal.documents.fonts import FAMILIES
 from s2s_portal.documents.plain_text import paragraphs, printable
-
-STANDARDS: list[typst.PDFStandard] = ["ua-1", "a-2a"]
+from s2s_portal.documents.typesetting import typeset
 
 _SEEN = {True: "Yes", False: "No", None: "Not part of this visit"}
-_compiling = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,37 +79,9 @@ def render(record: VisitRecordDocument) -> bytes:
     """`record` as PDF. The same record gives the same bytes, on any machine with these fonts.
 
     Safe to call from several threads. Raises ValueError when an instant is naive, and RuntimeError
-    in a process forked from one that had already rendered.
+    as `typeset` does.
     """
-    if _first_process() != os.getpid():
-        # Typst's worker threads stayed behind in the parent: it would wait for them for ever.
-        raise RuntimeError("Fork the workers before the first visit record is rendered, not after.")
-    sheet = json.dumps(_sheet(record))
-    issued = int(_aware(record.issued_at).timestamp())
-    # A compiler that is at work refuses a second caller, so they take turns.
-    with _compiling:
-        pdf = _compiler().compile(
-            format="pdf",
-            sys_inputs={"sheet": sheet},
-            pdf_standards=STANDARDS,
-            timestamp=issued,
-        )
-    if not isinstance(pdf, bytes):
-        raise TypeError("Typst made several files of one visit record.")
-    return pdf
-
-
-@cache
-def _first_process() -> int:
-    """The process that rendered first here or, after a fork, in the parent."""
-    return os.getpid()
-
-
-@cache
-def _compiler() -> typst.Compiler:
-    """One compiler for this process: the template is read and the fonts are found once."""
-    template = Path(__file__).with_suffix(".typ")
-    return typst.Compiler(template, root=template.parent, font_paths=fonts())
+    return typeset("visit_record", _sheet(record), at=_aware(record.issued_at))
 
 
 def _sheet(record: VisitRecordDocument) -> dict[str, object]:

@@ -30,6 +30,7 @@ from s2s_portal.models.terms import NeedType, ServiceTerms
 
 if TYPE_CHECKING:
     from s2s_portal.models.attachment import Attachment
+    from s2s_portal.models.change import AgreementWithdrawal, SectionOpening
 
 
 class Status(StrEnum):
@@ -43,6 +44,7 @@ class Status(StrEnum):
     ALLOCATED = "allocated"
     CLOSED = "closed"
     EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
 
 
 # Never sent to the council, so no business of anybody but the school.
@@ -89,6 +91,9 @@ class Action(StrEnum):
     CLOSED = "closed"
     REOPENED = "reopened"
     EXPIRED = "expired"
+    AMENDED = "amended"
+    WITHDRAWN = "withdrawn"
+    AGREEMENT_WITHDRAWN = "agreement_withdrawn"
 
 
 # The status that an event leaves behind; an action that is not here changes none.
@@ -103,11 +108,16 @@ STATUS_AFTER: dict[Action, Status] = {
     Action.CLOSED: Status.CLOSED,
     Action.REOPENED: Status.ALLOCATED,
     Action.EXPIRED: Status.EXPIRED,
+    Action.WITHDRAWN: Status.WITHDRAWN,
+    Action.AGREEMENT_WITHDRAWN: Status.WITHDRAWN,
 }
 
 
-# Only in these has a referral been given to somebody, and only then has it visits.
-GIVEN = frozenset({Status.ALLOCATED, Status.CLOSED})
+# Only in these can a referral have been given to somebody, and only then has it visits.
+GIVEN = frozenset({Status.ALLOCATED, Status.CLOSED, Status.WITHDRAWN})
+
+# Sent, and not at its end: its school can amend it, with a reason.
+UNDER_WAY = frozenset({Status.SUBMITTED, Status.ACCEPTED, Status.ALLOCATED})
 
 
 class Closure(StrEnum):
@@ -121,6 +131,18 @@ class Closure(StrEnum):
     WITHDRAWN_PARENT = "WITHDRAWN_PARENT"
     WITHDRAWN_SCHOOL = "WITHDRAWN_SCHOOL"
     NO_ENGAGEMENT = "NO_ENGAGEMENT"
+
+
+class Withdrawal(StrEnum):
+    """Why a school, or the parent, took a referral back (domain.md 2.3)."""
+
+    MOVED_SCHOOL = "MOVED_SCHOOL"
+    LEFT_COUNTY = "LEFT_COUNTY"
+    OTHER_SUPPORT = "OTHER_SUPPORT"
+    NO_LONGER_NEEDED = "NO_LONGER_NEEDED"
+    AGREEMENT = "WITHDRAWN_PARENT"
+    MISTAKE = "SENT_BY_MISTAKE"
+    OTHER = "WITHDRAWN_SCHOOL"
 
 
 class DeclineReason(StrEnum):
@@ -146,6 +168,7 @@ class Referral(Base):
         Index("ix_referral_school", "urn", "created_at", "id"),
         Index("ix_referral_intake_window_id", "intake_window_id"),
         Index("ix_referral_draft", "saved_on", postgresql_where=text("status = 'draft'")),
+        Index("ix_referral_school_status", "urn", "status", "created_at", "id"),
         CheckConstraint(
             "(status IN ('draft', 'expired')) = (submitted_at IS NULL)",
             name="submitted_when_not_draft",
@@ -214,12 +237,18 @@ class Referral(Base):
         choice(DeclineReason, "decline_reason")
     )
     closure: Mapped[Closure | None] = mapped_column(choice(Closure, "closure"))
+    withdrawal: Mapped[Withdrawal | None] = mapped_column(choice(Withdrawal, "withdrawal"))
+    # By when the next step is to be taken, by the service level of the day it was promised.
+    due_on: Mapped[date | None]
 
     subject: Mapped[Subject | None] = relationship(
         lazy="raise_on_sql", cascade="all, delete-orphan", uselist=False
     )
     agreement: Mapped[Agreement | None] = relationship(
         lazy="raise_on_sql", cascade="all, delete-orphan", uselist=False
+    )
+    agreement_withdrawal: Mapped[AgreementWithdrawal | None] = relationship(
+        lazy="raise_on_sql", uselist=False, viewonly=True
     )
     needs: Mapped[list[Need]] = relationship(
         lazy="raise_on_sql", cascade="all, delete-orphan", order_by="Need.rank"
@@ -421,3 +450,6 @@ class ReferralEvent(Done, Base):
     action: Mapped[Action] = mapped_column(choice(Action, "action"))
     message: Mapped[words]
     note: Mapped[words]
+    openings: Mapped[list[SectionOpening]] = relationship(
+        lazy="raise_on_sql", order_by="SectionOpening.id", viewonly=True
+    )

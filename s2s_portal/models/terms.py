@@ -64,6 +64,26 @@ class Fee(Base):
     reason: Mapped[str] = mapped_column(Text)
 
 
+class Step(StrEnum):
+    """What the council promises to do within so many working days (domain.md 2.4)."""
+
+    DECISION = "decision"
+    ALLOCATION = "allocation"
+    CONTACT = "contact"
+
+
+class ServiceLevel(Base):
+    """Within how many working days a step is taken, from `valid_from` until a later row begins."""
+
+    __tablename__ = "service_level"
+    __table_args__ = (CheckConstraint("working_days > 0", name="working_days"),)
+
+    step: Mapped[Step] = mapped_column(choice(Step, "step"), primary_key=True)
+    valid_from: Mapped[date] = mapped_column(primary_key=True)
+    working_days: Mapped[int] = mapped_column(SmallInteger)
+    source: Mapped[str] = mapped_column(Text)
+
+
 class NeedType(Base):
     """A type of need in the school census (`SENtype`), for the dates on which it may be chosen."""
 

@@ -117,7 +117,11 @@ def _give_back(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
         work,
         story.reference,
         seen=_seen(story),
-        message="Please add what you tried for at least half a term, and what came of it.",
+        questions={
+            "tried": "Please add what you tried for at least half a term, and what came of it.",
+            "outcomes": "Please say how you would know in class that the first was reached.",
+        },
+        message="Thank you for a clear referral. Two things are missing.",
         by=by,
     )
 

@@ -11,6 +11,7 @@ from s2s_portal import Actor, clock
 from s2s_portal.database import UnitOfWork
 from s2s_portal.reference_portal import demonstration_words as words
 from s2s_portal.reference_portal.demonstration_acts import ACTS, Story
+from s2s_portal.reference_portal.demonstration_changes import CHANGES
 from s2s_portal.reference_portal.demonstration_schools import (
     ACADEMY,
     CHURCH_PRIMARY,
@@ -38,7 +39,10 @@ PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "submitted": (SENT, 1),
     "late": (SENT, 9),
     "returned": ((*SENT, "give_back"), 4),
-    "sent again": ((*SENT, "give_back", "submit"), 1),
+    "sent again": ((*SENT, "give_back", "answer", "submit"), 1),
+    "withdrawn": ((*SENT, "accept", "withdraw"), 6),
+    "no longer agreed": ((*GIVEN, "book", "no_longer_agreed"), 8),
+    "amended": ((*GIVEN, "book", "amend"), 2),
     "declined": ((*SENT, "decline"), 15),
     "accepted": ((*SENT, "accept"), 2),
     "allocated": (GIVEN, 1),
@@ -55,7 +59,18 @@ PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "reopened": ((*JUDGED, "close", "reopen"), 5),
 }
 # Working days from the step before; 0 is later on the same day.
-GAPS = {"fill": 0, "write": 7, "book": 1, "issue": 1, "acknowledge": 2, "assess": 6, "reopen": 9}
+GAPS = {
+    "fill": 0,
+    "answer": 1,
+    "amend": 1,
+    "no_longer_agreed": 1,
+    "write": 7,
+    "book": 1,
+    "issue": 1,
+    "acknowledge": 2,
+    "assess": 6,
+    "reopen": 9,
+}
 USUAL_GAP = 2
 VISIT_AFTER = 6  # working days from booking to the visit
 
@@ -68,7 +83,9 @@ CAST: tuple[tuple[str, int, str], ...] = (
     ("declined", PRIMARY, ""),
     ("accepted", PRIMARY, ""),
     ("allocated", PRIMARY, "practitioner"),
-    ("booked", PRIMARY, "practitioner"),
+    ("amended", PRIMARY, "practitioner"),
+    ("sent again", PRIMARY, ""),
+    ("withdrawn", PRIMARY, ""),
     ("issued", PRIMARY, "practitioner"),
     ("second visit", PRIMARY, "practitioner"),
     ("closed", PRIMARY, "practitioner"),
@@ -85,6 +102,8 @@ CAST: tuple[tuple[str, int, str], ...] = (
     ("submitted", ACADEMY, ""),
     ("accepted", ACADEMY, ""),
     ("drafted", ACADEMY, "demo-idowu"),
+    ("withdrawn", ACADEMY, ""),
+    ("no longer agreed", CHURCH_PRIMARY, "practitioner"),
     ("judged", ACADEMY, "other-practitioner"),
     ("closed", ACADEMY, "demo-idowu"),
     ("submitted", NURSERY, ""),
@@ -174,12 +193,12 @@ def _action(name: str, story: Story) -> tuple[Actor, Callable[[UnitOfWork, Actor
     """Who takes the step `name` of `story`, and how."""
     officer = PERSONAS["officer"].actor
     who: dict[str, Actor] = {
-        **dict.fromkeys(("start", "fill", "submit", "acknowledge"), story.sender),
+        **dict.fromkeys(("start", "fill", "submit", "acknowledge", *CHANGES), story.sender),
         **dict.fromkeys(("accept", "decline", "give_back", "allocate", "close", "reopen"), officer),
         "waive": PERSONAS["finance-approver"].actor,
     }
     by = who[name] if name in who else actor(story.practitioner)
-    act = ACTS[name]
+    act = (ACTS | CHANGES)[name]
     index = len(story.booked) - 1  # of the visit that this step is about
     return by, lambda work, by: act(work, story, by, index)
 

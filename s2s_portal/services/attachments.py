@@ -20,7 +20,7 @@ from s2s_portal.errors import FileRefused, NotFound, NotScanned, Refused, Storag
 from s2s_portal.identity import Actor
 from s2s_portal.models.attachment import GONE, Attachment, FileState, FileType
 from s2s_portal.models.referral import Referral
-from s2s_portal.services import drafting, notices, referrals
+from s2s_portal.services import drafting, notices, openings, referrals
 from s2s_portal.state import setting, state
 
 SECTION = "files"  # as the form's sections are called, though it is never asked for
@@ -147,6 +147,7 @@ def add(
     """
     if not offered():
         raise NotFound()
+    openings.check_open(referral, SECTION)
     digest = sha256(file.content).hexdigest()
     for row in referral.files:
         if (row.sha256, row.label, row.type) == (digest, label, type):
@@ -213,6 +214,7 @@ def remove(work: UnitOfWork, referral: Referral, number: int, *, by: Actor) -> s
     row = next((row for row in referral.files if row.number == number), None)
     if row is None:
         raise NotFound()
+    openings.check_open(referral, SECTION)
     label = row.label
     _end(work, [row], FileState.REMOVED, by)
     drafting.note(work, referral, SECTION, by)

@@ -26,6 +26,7 @@ from s2s_portal.services import (
     establishments,
     form_versions,
     intake,
+    openings,
     referrals,
     sections,
 )
@@ -265,8 +266,10 @@ def save_columns(
 def settled(referral: Referral, section: str, given: Mapping[str, Any], seen: str | None) -> bool:
     """Whether there is nothing to do, as the very same is saved (a second press of the button).
 
-    Raises Stale when something else has been saved since the form was drawn.
+    Raises SectionClosed when a sent referral is not open there, Stale when something else has been
+    saved since the form was drawn.
     """
+    openings.check_open(referral, section)
     if section in referral.answered and answers.of(referral, section) == dict(given):
         return True
     if seen is None or seen == seen_mark(referral, section):

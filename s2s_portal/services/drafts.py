@@ -50,6 +50,9 @@ FORGOTTEN: tuple[type[Base], ...] = (
 KEPT_TABLES = frozenset(
     {
         "referral_event",
+        "section_opening",  # of what has been sent
+        "section_change",
+        "agreement_withdrawal",
         "attachment",  # its own service lets go of the file and its label
         "allocation",
         "visit",

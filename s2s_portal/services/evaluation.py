@@ -15,9 +15,11 @@ from sqlalchemy import (
     DateTime,
     Integer,
     Text,
+    and_,
     case,
     column,
     func,
+    or_,
     select,
     table,
 )
@@ -107,12 +109,16 @@ def _written(first: int) -> str:
 def _counted(within: Any) -> list[Figure]:
     decided_on = func.date(func.timezone("Europe/London", MEASURE.c.decided_at))
     wait = decided_on - MEASURE.c.received_on
+    withdrawn_since = and_(
+        MEASURE.c.status == Status.WITHDRAWN.value, MEASURE.c.decided_at.is_not(None)
+    )
     row = (
         session()
         .execute(
             select(
                 func.count().label("received"),
-                _count_if(MEASURE.c.status.in_(ACCEPTED)).label("accepted"),
+                _count_if(or_(MEASURE.c.status.in_(ACCEPTED), withdrawn_since)).label("accepted"),
+                _count_if(MEASURE.c.status == Status.WITHDRAWN.value).label("withdrawn"),
                 _count_if(MEASURE.c.status == Status.DECLINED.value).label("declined"),
                 _count_if(MEASURE.c.status.in_(WAITING)).label("waiting"),
                 func.percentile_cont(0.5).within_group(wait).label("days"),
@@ -125,8 +131,17 @@ def _counted(within: Any) -> list[Figure]:
     )
     return [
         Figure("Referrals received", f"{row.received:,}", "Sent by a school in this year."),
-        Figure("Accepted", f"{row.accepted:,}", "Of those, accepted so far, also if since closed."),
+        Figure(
+            "Accepted",
+            f"{row.accepted:,}",
+            "Of those, accepted so far, also if since closed or withdrawn.",
+        ),
         Figure("Declined", f"{row.declined:,}", "Of those, declined."),
+        Figure(
+            "Withdrawn",
+            f"{row.withdrawn:,}",
+            "Of those, withdrawn by the school, or because a parent no longer agreed.",
+        ),
         Figure(
             "Still waiting",
             f"{row.waiting:,}",

@@ -41,6 +41,9 @@ SUBJECTS = {
     "referral_closed": "Referral {reference} has been closed",
     "file_refused": "Referral {reference}: a file has been refused",
     "referral_reopened": "Referral {reference} has been reopened",
+    "referral_amended": "Referral {reference} has been amended",
+    "referral_withdrawn": "Referral {reference} has been withdrawn",
+    "referral_agreement_withdrawn": "Referral {reference}: the support has been stopped",
     "practitioner_invited": "You are invited to School to School Support",
 }
 

@@ -18,7 +18,7 @@ from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import NotAllowed, NotFound, OutOfOrder, RecordIssued, Refused, Stale
 from s2s_portal.identity import Actor, Role
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.referral import Action, Referral
+from s2s_portal.models.referral import Action, Referral, Status, Withdrawal
 from s2s_portal.models.visit import (
     Acknowledgement,
     Addendum,
@@ -274,12 +274,22 @@ def document(record: VisitRecord) -> bytes:
 
 
 def _hold(visit: Visit, by: Actor) -> tuple[Referral, Allocation]:
-    """Lock the referral for the practitioner whose visit it was, while it is open."""
+    """Lock the referral for the practitioner whose visit it was, while it is open, or while a
+    draft may still be finished."""
     referral = _locked(visit)
     allocation = visits.allocation_to(referral, by)
     check_author(visit, allocation)
-    visits.check_open(referral)
+    if not may_finish(referral) or of_visit(visit) is None:
+        visits.check_open(referral)
     return referral, allocation
+
+
+def may_finish(referral: Referral) -> bool:
+    """Whether a draft begun before the referral was withdrawn may still be finished and issued.
+
+    The visit was made, and the school should have its record; not where a parent no longer agrees.
+    """
+    return referral.status is Status.WITHDRAWN and referral.withdrawal is not Withdrawal.AGREEMENT
 
 
 def _check_draft(record: VisitRecord | None) -> None:

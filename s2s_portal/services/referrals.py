@@ -13,6 +13,7 @@ from s2s_portal import access, audit, clock, references
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import NotFound, OutOfOrder
 from s2s_portal.identity import Actor, current_actor
+from s2s_portal.models.change import SectionOpening
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import (
     GIVEN,
@@ -22,6 +23,7 @@ from s2s_portal.models.referral import (
     ReferralEvent,
     Status,
 )
+from s2s_portal.services import service_levels
 
 WHOLE = (
     joinedload(Referral.subject),
@@ -30,7 +32,10 @@ WHOLE = (
     selectinload(Referral.needs),
     selectinload(Referral.strategies),
     selectinload(Referral.outcomes),
-    selectinload(Referral.events),
+    # Joined to the history, so that what was asked and what changed cost no statement more.
+    selectinload(Referral.events)
+    .joinedload(ReferralEvent.openings)
+    .joinedload(SectionOpening.change),
 )
 
 
@@ -103,7 +108,8 @@ def record(
 ) -> ReferralEvent:
     """Write down that `action` happened, move the stored status on with it, and audit it.
 
-    `message` is for the school to read, `note` for the service alone.
+    With a new status comes the date by which the next step is promised. `message` is for the
+    school to read, `note` for the service alone.
     """
     event = ReferralEvent(
         referral_id=referral.id,
@@ -116,6 +122,7 @@ def record(
     )
     if action in STATUS_AFTER and referral.status is not STATUS_AFTER[action]:
         referral.status = STATUS_AFTER[action]
+        referral.due_on = service_levels.due_on(referral.status, event.at)
     work.session.add(event)
     audit.wrote(work, action.value.replace("_", " "), "referral", referral.reference)
     return event

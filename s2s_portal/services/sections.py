@@ -7,12 +7,19 @@ from dataclasses import dataclass
 
 from s2s_portal import clock
 from s2s_portal.models.referral import Kind, Referral
-from s2s_portal.services import form_versions, terms, year_groups
+from s2s_portal.services import form_versions, openings, terms, year_groups
 
 NSA = "NSA"  # census: SEN Support without a specialist assessment, so with provision K alone
 CYCLES = 2  # of assess, plan, do, review: fewer need a reason
 OLD_ENOUGH = 16  # years: from then the pupil's own agreement is needed
 INVOLVEMENT = "INVOLVEMENT"
+FILES = "files"
+# What an officer can ask about, in some referral: not the kind, which the whole hangs on, and the
+# declaration is made anew by sending again.
+UNASKED = frozenset({"kind", "declaration"})
+ASKABLE = {
+    key: words for key, words in form_versions.SECOND.titles.items() if key not in UNASKED
+} | {FILES: "Files"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,18 @@ def keys(referral: Referral) -> tuple[str, ...]:
     return found if pupil_is_old_enough(referral) else tuple(k for k in found if k != "own")
 
 
+def may_be_asked(referral: Referral) -> dict[str, str]:
+    """The titles of the sections that the council may ask about, by key: files too."""
+    found = {key: title(referral, key) for key in keys(referral) if key not in UNASKED}
+    return {**found, FILES: "Files"}
+
+
+def titles(referral: Referral) -> dict[str, str]:
+    """What every section is called that this referral's form knows, and the files."""
+    form = form_versions.of(referral)
+    return {**{key: form.title(referral.kind, key) for key in form.titles}, FILES: "Files"}
+
+
 def asked(referral: Referral) -> list[Section]:
     """The sections that this referral asks, in order."""
     return [Section(key, title(referral, key)) for key in keys(referral)]
@@ -85,9 +104,14 @@ def grouped(referral: Referral) -> list[tuple[str, list[Section]]]:
 def missing(referral: Referral) -> list[str]:
     """The keys of the sections that must be completed before the referral can be sent.
 
+    Of a returned referral only those that are open: the school could not complete another.
     `referral` must be loaded whole.
     """
-    return [key for key in keys(referral) if not complete(referral, key)]
+    return [
+        key
+        for key in keys(referral)
+        if openings.is_open(referral, key) and not complete(referral, key)
+    ]
 
 
 def complete(referral: Referral, section: str) -> bool:
@@ -197,8 +221,9 @@ def cannot_start(referral: Referral, section: str) -> str:
 
 def state_words(referral: Referral, section: str) -> str:
     """The status of a section on the task list."""
+    asked = openings.state_words(referral, section)
     if complete(referral, section):
-        return "Completed"
+        return asked or "Completed"
     if section not in referral.answered:
         return "Cannot start yet" if cannot_start(referral, section) else "Not started"
     return "Not agreed yet" if section in {"consent", "own"} else "Check again"

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
+from s2s_portal import clock
 from s2s_portal.database import session
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import GIVEN, Action, Referral, ReferralEvent, Status
 from s2s_portal.models.visit import Visit, VisitRecord
+from s2s_portal.services.labels import date_words
 
 PLAIN = {
     Status.DRAFT: "With you: not sent yet",
@@ -25,6 +28,7 @@ PLAIN = {
     Status.ALLOCATED: "With the practitioner",
     Status.CLOSED: "Closed",
     Status.EXPIRED: "Expired: not sent in time",
+    Status.WITHDRAWN: "Withdrawn",
 }
 
 NEXT_STEP = {
@@ -39,6 +43,8 @@ NEXT_STEP = {
     " you to read here.",
     Status.CLOSED: "The support has ended. The referral and its visit records stay here to read.",
     Status.EXPIRED: "What was entered has been deleted. If you still need help, start a new one.",
+    Status.WITHDRAWN: "The support has stopped, or was never begun. The referral and any visit"
+    " records stay here to read. If you need support later, send a new referral.",
 }
 
 HAPPENED = {
@@ -57,6 +63,9 @@ HAPPENED = {
     Action.CLOSED: "Referral closed",
     Action.REOPENED: "Referral reopened",
     Action.EXPIRED: "Draft expired, and what it said was deleted",
+    Action.AMENDED: "Referral amended",
+    Action.WITHDRAWN: "Referral withdrawn",
+    Action.AGREEMENT_WITHDRAWN: "Agreement withdrawn, so the support stops",
 }
 
 COLOURS = {
@@ -68,12 +77,50 @@ COLOURS = {
     Status.ALLOCATED: "green",
     Status.CLOSED: "grey",
     Status.EXPIRED: "grey",
+    Status.WITHDRAWN: "grey",
+}
+
+# What the council has promised by a date, for each status that waits for the council or the
+# practitioner: as long as the date is ahead, and when it has passed.
+PROMISED = {
+    Status.SUBMITTED: (
+        "With the council: decision by {}",
+        "With the council: decision was due by {}",
+    ),
+    Status.ACCEPTED: (
+        "With the council: practitioner chosen by {}",
+        "With the council: practitioner was due by {}",
+    ),
+    Status.ALLOCATED: ("With the practitioner: you hear from them by {}", PLAIN[Status.ALLOCATED]),
 }
 
 
 def words(status: Status) -> str:
     """Where a referral with this status stands, in words for its school."""
     return PLAIN[status]
+
+
+def stands(referral: Referral, next_visit: datetime | None = None) -> str:
+    """Where `referral` stands and the next date, in words for its school (F15).
+
+    `next_visit` is the instant of the next visit booked, which says more than a promise.
+    """
+    if referral.status is Status.ALLOCATED and next_visit is not None:
+        return f"With the practitioner: next visit on {_near(clock.local(next_visit).date())}"
+    if referral.due_on is None or referral.status not in PROMISED:
+        return PLAIN[referral.status]
+    ahead, passed = PROMISED[referral.status]
+    return (ahead if clock.today() <= referral.due_on else passed).format(_near(referral.due_on))
+
+
+def next_visit(visits: Sequence[Visit]) -> datetime | None:
+    """When the first of `visits` that is still to come begins; None when there is none."""
+    return min((v.starts_at for v in visits if v.starts_at > clock.now()), default=None)
+
+
+def _near(day: date) -> str:
+    """A day without its year, if that is this year: `14 May`."""
+    return f"{day.day} {day:%B}" if day.year == clock.today().year else date_words(day)
 
 
 def next_step(status: Status) -> str:
@@ -113,8 +160,11 @@ def charge_words(referral: Referral) -> str:
         return "There is nothing to pay."
     if referral.status in {Status.SUBMITTED, Status.RETURNED}:
         return "The fee is charged if the council accepts the referral."
-    if referral.status is Status.DECLINED and not _was_accepted(referral):
-        return "The referral was declined, so nothing is charged."
+    if not _was_accepted(referral):
+        if referral.status is Status.DECLINED:
+            return "The referral was declined, so nothing is charged."
+        if referral.status is Status.WITHDRAWN:
+            return "The referral was withdrawn before it was accepted, so nothing is charged."
     return "The fee has been charged to the school. Finance collects it; do not send a payment."
 
 

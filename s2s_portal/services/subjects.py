@@ -10,7 +10,7 @@ from s2s_portal.database import UnitOfWork
 from s2s_portal.errors import Refused, Stale
 from s2s_portal.identity import Actor
 from s2s_portal.models.referral import Kind, Referral, Subject, Support
-from s2s_portal.services import draft_rules, form_versions, sections
+from s2s_portal.services import draft_rules, form_versions, openings, sections
 from s2s_portal.services.draft_rules import Involved
 from s2s_portal.services.drafting import forget, note, seen_mark, settled
 
@@ -48,6 +48,7 @@ def choose_kind(
         raise Refused("Choose from the list what you need help with", "kind")
     if referral.kind is kind and "kind" in referral.answered:
         return
+    openings.check_open(referral, "kind")
     dropped = would_drop(referral, kind)
     if seen not in {None, seen_mark(referral, "kind")} or not set(dropped) <= set(told):
         raise Stale(
@@ -134,10 +135,22 @@ def _save(
 ) -> None:
     if settled(referral, section, given, seen):
         return
+    if referral.submitted_at and "sen_provision" in given:
+        _check_needs_still_fit(referral, given["sen_provision"])
     subject = _subject(referral)
     for name, value in given.items():
         setattr(subject, name, value)
     note(work, referral, section, by)
+
+
+def _check_needs_still_fit(referral: Referral, provision: str) -> None:
+    nsa = any(need.code == sections.NSA for need in referral.needs)
+    if nsa and provision != "K" and not openings.is_open(referral, "needs"):
+        raise Refused(
+            "The needs you sent say NSA, which is only for pupils on SEN Support. First change"
+            f" “{sections.title(referral, 'needs')}”.",
+            "sen_provision",
+        )
 
 
 def _subject(referral: Referral) -> Subject:

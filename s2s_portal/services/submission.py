@@ -9,7 +9,16 @@ from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import ConsentMissing, Incomplete, MayNotRefer, NotFound, Refused, Stale
 from s2s_portal.identity import Actor
 from s2s_portal.models.referral import Action, Kind, Referral
-from s2s_portal.services import draft_rules, drafting, intake, notices, referrals, sections, terms
+from s2s_portal.services import (
+    changes,
+    draft_rules,
+    drafting,
+    intake,
+    notices,
+    referrals,
+    sections,
+    terms,
+)
 from s2s_portal.state import setting
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -55,6 +64,8 @@ def submit(
     referral.submit_token = token
     referral.declaration = drafting.declaration_words(sections.charge(referral))
     referrals.record(work, referral, action, by=by)
+    if action is Action.RESUBMITTED:
+        changes.close_sections(work, referral, by=by)
     notice = f"referral_{action.value}"
     link = notices.link_to("s2s.referrals.show", reference=referral.reference)
     notices.tell_school(work, notice, referral, link)
@@ -88,7 +99,7 @@ def _check(referral: Referral) -> None:
             "A referral about a named pupil needs the agreement of a parent or carer. Complete"
             f" “{sections.title(referral, 'consent')}” before you send it."
         )
-    if "own" in sections.keys(referral) and not sections.complete(referral, "own"):
+    if "own" in missing(referral):
         raise ConsentMissing(
             "The pupil is 16 or older, so they must agree themselves. Complete"
             f" “{sections.title(referral, 'own')}” before you send it."

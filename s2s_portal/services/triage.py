@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import select
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -11,7 +13,7 @@ from s2s_portal.errors import AlreadyDecided, OutOfOrder, Refused, Stale
 from s2s_portal.identity import Actor, current_actor
 from s2s_portal.models.referral import Action, DeclineReason, Referral, ReferralEvent, Status
 from s2s_portal.models.terms import ServiceTerms
-from s2s_portal.services import ledger, notices, referrals
+from s2s_portal.services import changes, ledger, notices, referrals, sections
 from s2s_portal.services.terms import written
 from s2s_portal.services.visits import spoken
 
@@ -69,15 +71,36 @@ def decline(
 
 
 def return_for_information(
-    work: UnitOfWork, reference: str, *, seen: int, message: str, by: Actor
+    work: UnitOfWork,
+    reference: str,
+    *,
+    seen: int,
+    questions: Mapping[str, str],
+    message: str = "",
+    by: Actor,
 ) -> Referral:
-    """Give a referral back to the school to add what `message` asks for; nothing is charged.
+    """Give a referral back to the school to answer `questions`; nothing is charged (F24).
 
-    Raises Refused without a `message`, AlreadyDecided or Stale as `accept` does.
+    `questions` has, for each section to be opened, what is needed there: the school can change
+    those sections and no other. Raises Refused without a question, or for one without words,
+    AlreadyDecided or Stale as `accept` does.
     """
-    _needs_message(message, "Enter what information you need")
+    if not questions:
+        raise Refused("Choose at least one section that the school is to change", field="sections")
+    for section, question in questions.items():
+        if section not in sections.ASKABLE:
+            raise Refused("Choose sections from the list", field="sections")
+        if not question.strip():
+            raise Refused(
+                f"Enter what you need in “{sections.ASKABLE[section]}”",
+                field=f"question_{section}",
+            )
     referral = _hold(work, reference, seen)
-    referrals.record(work, referral, Action.RETURNED, by=by, message=message)
+    whole = referrals.get(reference, whole=True)
+    if not questions.keys() <= sections.may_be_asked(whole).keys():
+        raise Refused("Choose sections from the list", field="sections")
+    event = referrals.record(work, referral, Action.RETURNED, by=by, message=message)
+    changes.open_sections(work, whole, event, _with_what_follows(whole, questions))
     _tell(work, "referral_returned", referral)
     signals.tell(
         work,
@@ -184,3 +207,10 @@ def _announce(
         decision=str(decision),
         reason=str(reason),
     )
+
+
+def _with_what_follows(referral: Referral, questions: Mapping[str, str]) -> dict[str, str]:
+    """The questions, and with one about the agreement the sections that stand or fall with it."""
+    follows = ("sharing", "own") if "consent" in questions else ()
+    more = {key: questions["consent"] for key in follows if key in sections.keys(referral)}
+    return {**more, **questions}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from s2s_portal import clock, signals
@@ -13,7 +13,7 @@ from s2s_portal.errors import NotAllowed, NotFound, OutOfOrder, Refused
 from s2s_portal.identity import Actor
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Action, Referral, Status
-from s2s_portal.models.visit import Visit, VisitKind
+from s2s_portal.models.visit import Visit, VisitKind, VisitRecord
 from s2s_portal.services import notices, referrals
 from s2s_portal.services.terms import written
 
@@ -171,6 +171,8 @@ def has_begun(visit: Visit) -> bool:
 
 def check_open(referral: Referral) -> None:
     """Raise OutOfOrder unless the referral is with a practitioner now."""
+    if referral.status is Status.WITHDRAWN:
+        raise OutOfOrder("This referral has been withdrawn, so the support has stopped.")
     referrals.must_be(
         referral,
         {Status.ALLOCATED},
@@ -198,10 +200,16 @@ def _overlapping(practitioner_id: int, starts_at: datetime, ends_at: datetime) -
         session()
         .scalars(
             select(Visit)
+            .join(Visit.referral)
             .where(
                 Visit.practitioner_id == practitioner_id,
                 Visit.starts_at < ends_at,
                 Visit.ends_at > starts_at,
+                # What was booked for a referral that has since been withdrawn does not take place.
+                or_(
+                    Referral.status != Status.WITHDRAWN,
+                    exists().where(VisitRecord.visit_id == Visit.id),
+                ),
             )
             .order_by(Visit.starts_at)
             .limit(1)

@@ -38,6 +38,7 @@ class Pile(StrEnum):
     READY = "ready"
     CLOSED = "closed"
     DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
     ALL = "all"
 
 
@@ -49,6 +50,7 @@ PILE_WORDS = {
     Pile.READY: "Ready to close",
     Pile.CLOSED: "Closed",
     Pile.DECLINED: "Declined",
+    Pile.WITHDRAWN: "Withdrawn",
     Pile.ALL: "All",
 }
 COUNTED_PILES = [pile for pile in Pile if pile not in {Pile.ALL, Pile.READY}]

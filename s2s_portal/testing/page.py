@@ -14,7 +14,8 @@ class Page:
     def __init__(self, response: TestResponse) -> None:
         self.response = response
         self.status = response.status_code
-        self.text = response.get_data(as_text=True)
+        is_text = response.mimetype != "application/pdf"
+        self.text = response.get_data(as_text=True) if is_text else ""
         self.document: Any = html.document_fromstring(self.text) if self.text.strip() else None
 
     @property

@@ -1,4 +1,5 @@
-"""Three pages against their floors, with 5,000 referrals; statements with 5 rows and with 50."""
+"""Three pages against their floors, with 5,000 referrals; a school's list with 20 and with 2,000;
+statements with 5 rows and with 50."""
 
 from __future__ import annotations
 
@@ -59,7 +60,51 @@ def run(server_url: str) -> None:
     ):
         mine, theirs = interleaved(partial(get, client, ours), partial(get, client, floor))
         print(f"{name:22}{mine * 1000:10.2f}{theirs * 1000:10.2f}{mine / theirs:8.2f}")
+    print_school_list(server_url)
     print_statements(server_url)
+
+
+def print_school_list(server_url: str) -> None:
+    """Print what a school with 20 referrals waits for its list, and one with 2,000: as long."""
+    paths = {}
+    for referrals in (20, 2_000):
+        app, _ = host(server_url, f"s2s_bench_school_{referrals}", referrals, 25)
+        engine = create_engine(app.config["SQLALCHEMY_DATABASE_URI"])
+        with engine.begin() as connection:
+            for statement in OF_ONE_SCHOOL:
+                connection.execute(text(statement))
+        engine.dispose()
+        client = Client(app).sign_on("senco")
+        listed = client.url("referrals.index")
+        paths[referrals] = {
+            "first page": partial(get, client, listed),
+            "one status": partial(get, client, f"{listed}?status=accepted"),
+            "by name": partial(find, client, listed, "Pupil Invented"),
+            "by a name of nobody": partial(find, client, listed, "Nobody"),
+        }
+    print(f"\n{'school list':22}{'20 ms':>10}{'2,000 ms':>10}{'ratio':>8}")
+    for name, few in paths[20].items():
+        small, large = interleaved(few, paths[2_000][name])
+        print(f"{name:22}{small * 1000:10.2f}{large * 1000:10.2f}{large / small:8.2f}")
+
+
+# Every referral becomes one of the SENCo's school, and all but twenty have been there for long.
+OF_ONE_SCHOOL = (
+    f"""
+    INSERT INTO s2s.establishment (urn, local_authority, establishment_number, name, type_code,
+        type_name, status_code, phase_code, phase_name, street, town, postcode, district,
+        trust_name)
+    SELECT {world.SCHOOL}, 926, 1, 'Bench School', 1, '', 1, 2, 'Primary', '', '', '', '', ''
+    """,
+    f"UPDATE s2s.referral SET urn = {world.SCHOOL}",
+    "ANALYZE",
+)
+
+
+def find(client: Client, path: str, name: str) -> None:
+    """Search the list for a name."""
+    form = {"csrf_token": client.token, "q": name}
+    assert client.open(path, method="POST", data=form).status_code == 200
 
 
 def get(client: Client, path: str) -> None:

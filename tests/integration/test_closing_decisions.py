@@ -126,7 +126,7 @@ def test_every_outcome_and_no_other_needs_a_result(
         ("other-practitioner", NotFound),
         ("lead", NotFound),
         ("officer", NotAllowed),
-        ("senco", NotFound),
+        ("senco", NotAllowed),
         ("finance", NotFound),
     ],
 )

@@ -83,10 +83,11 @@ def test_the_figures_of_a_year(client: Client, a_year: None) -> None:
     assert page.h1 == "What it achieved in 2019/20"
     assert "Financial year, 1 April to 31 March" in page.words
     found = table(page)
-    assert {name: found[name] for name in list(found)[:8]} == {
+    assert {name: found[name] for name in list(found)[:9]} == {
         "Referrals received": "5",
         "Accepted": "2",
         "Declined": "1",
+        "Withdrawn": "0",
         "Still waiting": "2",
         "Median time to a decision": "3 days",
         "Visited at least once": "1",
@@ -98,7 +99,7 @@ def test_the_figures_of_a_year(client: Client, a_year: None) -> None:
 def test_every_figure_says_what_is_counted(client: Client, a_year: None) -> None:
     page = client.sign_on("manager").get("evaluation.index")
     definitions = page.all("(//table)[1]//tbody//td[last()]")
-    assert len(definitions) == 8
+    assert len(definitions) == 9
     assert all(len(words) > 15 for words in definitions)
 
 

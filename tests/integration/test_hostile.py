@@ -418,7 +418,7 @@ TWICE = [
         "officer",
         "triage.return_for_information",
         {"reference": OTHERS},
-        {"seen": "1", "message": "Why?"},
+        {"seen": "1", "sections": ["needs"], "question_needs": "Why?"},
     ),
     (
         "officer",

@@ -18,11 +18,20 @@ from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.database import session as session_of_the_page
 from s2s_portal.identity import SYSTEM, Actor, acting_as
 from s2s_portal.models.practitioner import Practitioner
-from s2s_portal.models.referral import Achieved, Closure, DeclineReason, Referral, Status
+from s2s_portal.models.referral import (
+    Achieved,
+    Closure,
+    DeclineReason,
+    Referral,
+    Status,
+    Withdrawal,
+)
 from s2s_portal.models.visit import Recommendation, VisitKind, VisitRecord
 from s2s_portal.services import (
     allocation,
+    changes,
     closing,
+    drafting,
     ledger,
     pulls,
     records,
@@ -30,6 +39,7 @@ from s2s_portal.services import (
     submission,
     triage,
     visits,
+    withdrawing,
 )
 from tests import answers, fees, rows
 from tests.client import Client
@@ -108,9 +118,33 @@ CASES: dict[str, Case] = {
         referral(Status.SUBMITTED),
         OFFICER,
         lambda work: triage.return_for_information(
-            work, REF, seen=seen(), message="When?", by=OFFICER
+            work, REF, seen=seen(), questions={"needs": "When?"}, by=OFFICER
         ),
         **OF,
+    ),
+    "referral_amended": Case(
+        referral(Status.SUBMITTED),
+        SENCO,
+        lambda work: changes.amend(
+            work,
+            changes.held(REF, by=SENCO),
+            "needs",
+            drafting.save_needs,
+            given={"primary": "ASD"},
+            reason="A new report",
+            by=SENCO,
+        ),
+        **OF,
+        section="needs",
+    ),
+    "referral_withdrawn": Case(
+        referral(Status.SUBMITTED),
+        SENCO,
+        lambda work: withdrawing.withdraw(
+            work, REF, reason=Withdrawal.MISTAKE, seen=seen(), by=SENCO
+        ),
+        **OF,
+        withdrawal="SENT_BY_MISTAKE",
     ),
     "referral_decided": Case(
         referral(Status.SUBMITTED),
@@ -303,7 +337,11 @@ def test_sending_it_again_says_so_and_nothing_on_a_rollback(
         session.commit()
         with unit_of_work() as work:
             triage.return_for_information(
-                work, reference, seen=referrals.get(reference).version, message="?", by=OFFICER
+                work,
+                reference,
+                seen=referrals.get(reference).version,
+                questions={"needs": "?"},
+                by=OFFICER,
             )
     with hearing("referral_submitted", app) as heard, acting_as(SENCO):
         session.commit()

@@ -368,7 +368,7 @@ def test_what_the_school_sees_after_sending(client: Client, session: Session) ->
     reference = answers.submitted(client.sign_on("senco"))
     page = client.get("referrals.show", reference=reference)
     assert page.h1 == f"Referral {reference}"
-    assert "With the council: waiting for a decision" in page.words
+    assert "With the council: decision by 21 May" in page.words
     assert WORDS in page.words
     assert "Referral sent to the council" in page.words
     assert "<b>hard</b>" in page.words, "what was typed is shown as text"
@@ -414,7 +414,7 @@ def test_the_list_of_the_school(client: Client, session: Session) -> None:
     page = client.sign_on("head").get("referrals.index")
     assert reference in page.words
     assert "Zo Canary-Ólafsdóttir" in page.words
-    assert "With the council: waiting for a decision" in page.words
+    assert "With the council: decision by 21 May" in page.words
     assert reference not in client.sign_on("other-senco").get("referrals.index").words
     session.commit()
     looked = session.scalars(

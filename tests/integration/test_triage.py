@@ -352,17 +352,24 @@ def test_returning_gives_it_back_to_the_school_with_what_is_asked(
     page = client.sign_on("officer").get("triage.return_for_information", reference=REF)
     refused = client.post(
         "triage.return_for_information",
-        {**seen(page), "message": " \n "},
+        {**seen(page), "message": "Do look"},
         status=422,
         reference=REF,
     )
-    assert refused.errors == ["Enter what information you need"]
-    client.post(
-        "triage.return_for_information", {**seen(page), "message": "The plan"}, reference=REF
-    )
+    assert refused.errors == ["Choose at least one section that the school is to change"]
+    form = {**seen(page), "sections": ["needs", "tried"], "question_tried": "The plan"}
+    refused = client.post("triage.return_for_information", form, status=422, reference=REF)
+    assert refused.errors == ["Enter what you need in “Needs”"]
+    assert refused.value("question_tried") == "The plan"
+    form |= {"question_needs": "Which is the first?", "message": "Two things"}
+    client.post("triage.return_for_information", form, reference=REF)
     row = fresh(session)
     assert row.status is Status.RETURNED
-    assert last_event(session, row).message == "The plan"
+    assert row.due_on is None, "while it is with the school the clock stands still"
+    assert last_event(session, row).message == "Two things"
+    shown = client.get("triage.show", reference=REF).words
+    assert "Needs: Which is the first?" in shown
+    assert "What you have tried: The plan" in shown
     assert charges(session) == []
     assert [mail["notice"] for mail in mails(connection)] == ["referral_returned"]
     late = client.post("triage.accept", seen(page), status=422, reference=REF)
