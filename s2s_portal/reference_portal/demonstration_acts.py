@@ -61,6 +61,7 @@ class Story:
     urn: int
     practitioner: str
     needs: list[str]
+    about_pupil: bool = False  # its later steps are about a named pupil; else the kind is drawn
     reference: str = ""
     booked: list[datetime] = field(default_factory=list)
 

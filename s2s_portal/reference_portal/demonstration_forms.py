@@ -41,6 +41,8 @@ def fill(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
     said = words.about(story.needs[0])
     drawn = story.random.random()
     kind = next(kind for kind, below in KINDS if drawn < below)
+    if story.about_pupil:
+        kind = Kind.PUPIL
     subjects.choose_kind(work, referral, kind=kind, by=by)
     ABOUT[kind](work, story, referral, by)
     if kind in {Kind.PUPIL, Kind.GROUP}:

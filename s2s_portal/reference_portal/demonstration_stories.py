@@ -133,13 +133,22 @@ class Step:
     act: Callable[[UnitOfWork, Actor], object]
 
 
+# What happens later in these is about a named pupil's own sections or agreement.
+ABOUT_A_PUPIL = {"returned", "sent again", "withdrawn", "no longer agreed"}
+
+
 def steps(today: date, random: Random) -> list[Step]:
     """Every step of every story up to `today`, in the order in which they happened."""
     diary: set[tuple[str, datetime]] = set()
     told = [
         step
         for path, urn, practitioner in CAST
-        for step in _tell(path, Story(random, urn, practitioner, words.needs(random)), today, diary)
+        for step in _tell(
+            path,
+            Story(random, urn, practitioner, words.needs(random), path in ABOUT_A_PUPIL),
+            today,
+            diary,
+        )
     ]
     return sorted([*told, *_of_finance(today)], key=lambda step: step.at)
 

@@ -101,6 +101,7 @@ def filled(config: dict[str, Any]) -> Iterator[Flask]:
     yield app
     with app.app_context():
         state().engine.dispose()
+        accounts.db.engine.dispose()
 
 
 @pytest.fixture
@@ -110,6 +111,7 @@ def portal(filled: Flask, config: dict[str, Any]) -> Iterator[Flask]:
     yield app
     with app.app_context():
         state().engine.dispose()
+        accounts.db.engine.dispose()
 
 
 @pytest.fixture
