@@ -122,6 +122,7 @@ NAMES: dict[str, str] = {
     "terms": "the service terms, with their fees, by date",
     "tiles": "what waits for this person: `count`, `text`, `endpoint`, `values`",
     "title": "the heading of the page",
+    "titles": "the titles of the referral's sections, by their key",
     "totals": "sums of the ledger, in pence",
     "until": "the last day of the invitation, or of the window; nothing while that is open-ended",
     "visit": "the visit",

@@ -249,7 +249,8 @@ def keep(reference: str, section: str) -> ResponseReturnValue:
 def _onwards(reference: str, section: str) -> ResponseReturnValue:
     """After a section: the next one that wants something, or the answers to check."""
     referral = drafting.mine(reference, by=current_actor())
-    if section == "practicalities" and attachments.offered():
+    files_next = attachments.offered() and openings.is_open(referral, "files")
+    if section == "practicalities" and files_next:
         return redirect(url_for("s2s.files.index", reference=referral.reference))
     following = sections.next_after(referral, section)
     if following is None:

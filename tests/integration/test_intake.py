@@ -145,7 +145,9 @@ def test_sending_again_takes_no_second_place(session: Session, client: Client, t
     session.commit()
     with acting_as(officer), unit_of_work() as work:
         version = referrals.get(reference).version
-        triage.return_for_information(work, reference, seen=version, message="More", by=officer)
+        triage.return_for_information(
+            work, reference, seen=version, questions={"support": "More"}, by=officer
+        )
     token = answers.token(client, reference)
     client.post("referrals.submit", {"token": token}, reference=reference)
     session.commit()

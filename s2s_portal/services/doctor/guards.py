@@ -18,6 +18,7 @@ NEVER_CHANGED = (
     "account",
     "acknowledgement",
     "addendum",
+    "agreement_withdrawal",
     "audit_entry",
     "fee",
     "import_run",
@@ -31,6 +32,9 @@ NEVER_CHANGED = (
     "pull_line",
     "record_document",
     "referral_event",
+    "section_change",
+    "section_opening",
+    "service_level",
     "service_terms",
 )
 # What is really tried, of no row, so that nothing changes even where it is allowed.
