@@ -61,7 +61,7 @@ def test_scripts_styles_and_forms_of_ours_run_under_a_strict_policy(
     # Our style sheet is in force, and GOV.UK's script has started.
     button = page.get_by_role("button", name="Save and continue")
     assert button.evaluate("it => getComputedStyle(it).backgroundColor") != "rgb(239, 239, 239)"
-    assert page.evaluate("document.querySelector('[data-govuk-button-init]') !== null")
+    page.wait_for_selector("[data-govuk-button-init]", state="attached")  # our script has run
     # The host has no icon, which is its own affair.
     assert [said for said in complaints if "404" not in said] == []
     page.close()
