@@ -28,8 +28,9 @@ from s2s_portal.errors import (
     SignOnRefused,
 )
 from s2s_portal.identity import NOBODY, Actor, Role, acting_as, current_actor
+from s2s_portal.models.codes import UNSENT
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.referral import UNSENT, Referral
+from s2s_portal.models.referral import Referral
 from s2s_portal.state import state
 
 View = TypeVar("View", bound=Callable[..., Any])

@@ -7,9 +7,10 @@ from sqlalchemy.orm import Session
 
 from s2s_portal.database import UnitOfWork
 from s2s_portal.identity import SYSTEM
+from s2s_portal.models.codes import Status
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.ledger import LedgerEntry
-from s2s_portal.models.referral import Referral, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.models.terms import ServiceTerms
 from s2s_portal.references import ALPHABET
 from s2s_portal.services import ledger, pulls, referrals

@@ -9,22 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock
+from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTried, Subject
 from s2s_portal.models.attachment import Attachment, FileType
 from s2s_portal.models.change import AgreementWithdrawal, SectionChange, SectionOpening
+from s2s_portal.models.codes import UNSENT, Action, Kind, Status
 from s2s_portal.models.practitioner import Allocation, Practitioner
-from s2s_portal.models.referral import (
-    UNSENT,
-    Action,
-    Agreement,
-    Kind,
-    Need,
-    OutcomeWanted,
-    Referral,
-    ReferralEvent,
-    Status,
-    StrategyTried,
-    Subject,
-)
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import ServiceTerms
 from s2s_portal.models.visit import (
     Acknowledgement,

@@ -12,7 +12,7 @@ from s2s_portal.blueprints.pages import page, refuse
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
-from s2s_portal.models.referral import Support
+from s2s_portal.models.codes import Support
 from s2s_portal.services import allocation, candidates, labels, referrals, worklist
 from s2s_portal.services.worklist import Pile, Place
 

@@ -21,7 +21,7 @@ from s2s_portal.blueprints.referrals.fields import (
     Ticked,
     choices,
 )
-from s2s_portal.models.referral import Kind
+from s2s_portal.models.codes import Kind
 from s2s_portal.services import labels
 from s2s_portal.services.draft_rules import MOST_OUTCOMES, MOST_SECONDARY
 

@@ -12,7 +12,8 @@ from werkzeug.datastructures import MultiDict
 from s2s_portal import clock
 from s2s_portal.blueprints.referrals import consent_forms, first_forms, forms, rows, subject_forms
 from s2s_portal.blueprints.referrals.fields import SectionForm
-from s2s_portal.models.referral import Kind, Referral
+from s2s_portal.models.codes import Kind
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import answers, consent, drafting, evidence, subjects, terms
 
 Typed = MultiDict[str, str] | None

@@ -18,7 +18,8 @@ from s2s_portal.blueprints.referrals.views import bp, section_page
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
-from s2s_portal.models.referral import Referral, Status, Withdrawal
+from s2s_portal.models.codes import Status, Withdrawal
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
     changes,
     drafting,

@@ -18,7 +18,9 @@ from s2s_portal.blueprints.referrals.section_pages import PAGES, page_of
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import OutOfOrder, Refused
 from s2s_portal.identity import current_actor
-from s2s_portal.models.referral import DraftCopy, Kind, Referral, Status
+from s2s_portal.models.answer import DraftCopy
+from s2s_portal.models.codes import Kind, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
     attachments,
     changes,

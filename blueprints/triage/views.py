@@ -22,7 +22,8 @@ from s2s_portal.blueprints.triage.forms import (
 from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
-from s2s_portal.models.referral import Closure, DeclineReason, Kind, Referral, Status
+from s2s_portal.models.codes import Closure, DeclineReason, Kind, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
     attachments,
     changes,

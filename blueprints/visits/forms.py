@@ -22,7 +22,8 @@ from s2s_portal.blueprints.forms import (
     tidy,
 )
 from s2s_portal.blueprints.widgets import GovRadioInput, GovSelect, GovTextInput
-from s2s_portal.models.referral import Achieved, OutcomeWanted
+from s2s_portal.models.answer import OutcomeWanted
+from s2s_portal.models.codes import Achieved
 from s2s_portal.models.visit import Visit, VisitKind, VisitRecord
 from s2s_portal.services.closing import ACHIEVED_WORDS, seen_mark
 from s2s_portal.services.record_answers import (

@@ -1,10 +1,12 @@
 """The tables of the service: one module for each aggregate. Importing this loads them all."""
 
 from s2s_portal.models import (
+    answer,
     attachment,
     audit,
     calendar,
     change,
+    codes,
     establishment,
     intake,
     invitation,
@@ -17,10 +19,12 @@ from s2s_portal.models import (
 )
 
 __all__ = [
+    "answer",
     "attachment",
     "audit",
     "calendar",
     "change",
+    "codes",
     "establishment",
     "intake",
     "invitation",

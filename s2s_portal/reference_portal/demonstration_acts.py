@@ -14,8 +14,8 @@ from sqlalchemy import select
 
 from s2s_portal import Actor, Role, clock
 from s2s_portal.database import UnitOfWork
+from s2s_portal.models.codes import Achieved, Closure, DeclineReason
 from s2s_portal.models.practitioner import Practitioner
-from s2s_portal.models.referral import Achieved, Closure, DeclineReason
 from s2s_portal.models.visit import VisitKind
 from s2s_portal.reference_portal import demonstration_words as words
 from s2s_portal.reference_portal.demonstration_forms import fill

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from s2s_portal import Actor, clock
 from s2s_portal.database import UnitOfWork
-from s2s_portal.models.referral import Withdrawal
+from s2s_portal.models.codes import Withdrawal
 from s2s_portal.reference_portal.demonstration_acts import Act, Story
 from s2s_portal.services import answers, changes, drafting, evidence, referrals, withdrawing
 

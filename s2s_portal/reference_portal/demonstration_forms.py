@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from s2s_portal import Actor, clock, upn
 from s2s_portal.database import UnitOfWork
-from s2s_portal.models.referral import Kind, Referral
+from s2s_portal.models.codes import Kind
+from s2s_portal.models.referral import Referral
 from s2s_portal.reference_portal import demonstration_files
 from s2s_portal.reference_portal import demonstration_words as words
 from s2s_portal.reference_portal.demonstration_schools import (

@@ -9,8 +9,9 @@ from s2s_portal import clock, signals
 from s2s_portal.database import UnitOfWork
 from s2s_portal.errors import AlreadyAllocated, OutOfOrder, Refused
 from s2s_portal.identity import Actor
+from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.practitioner import Allocation, Practitioner
-from s2s_portal.models.referral import Action, Referral, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import notices, referrals
 from s2s_portal.services.candidates import Candidate, ranked
 from s2s_portal.services.terms import written

@@ -6,7 +6,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from s2s_portal.models.referral import Agreement, Kind, Referral, Subject
+from s2s_portal.models.answer import Agreement, Subject
+from s2s_portal.models.codes import Kind
+from s2s_portal.models.referral import Referral
 
 COLUMNS = {
     "school": (

@@ -12,9 +12,11 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
 
 from s2s_portal import clock
 from s2s_portal.database import session
+from s2s_portal.models.answer import Need
+from s2s_portal.models.codes import Status
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.practitioner import Allocation, Practitioner
-from s2s_portal.models.referral import Need, Referral, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.models.terms import NeedType
 from s2s_portal.services.terms import written
 

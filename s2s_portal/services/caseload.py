@@ -15,8 +15,9 @@ from sqlalchemy.orm import joinedload
 
 from s2s_portal.database import session
 from s2s_portal.identity import Actor
+from s2s_portal.models.codes import Status
 from s2s_portal.models.practitioner import Allocation, Practitioner
-from s2s_portal.models.referral import Referral, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit
 from s2s_portal.services import visits
 

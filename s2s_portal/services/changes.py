@@ -14,14 +14,9 @@ from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import NotFound, OutOfOrder, Refused
 from s2s_portal.identity import Actor
 from s2s_portal.models.change import SectionChange, SectionOpening
+from s2s_portal.models.codes import UNDER_WAY, Action, Status
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.referral import (
-    UNDER_WAY,
-    Action,
-    Referral,
-    ReferralEvent,
-    Status,
-)
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.services import notices, openings, reading, referrals, sections, standing
 
 # Facts that a school may put right by itself. What was asked for, agreed to and declared stays as

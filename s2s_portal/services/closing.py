@@ -12,7 +12,9 @@ from s2s_portal import audit, clock, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import OutOfOrder, Refused, Stale
 from s2s_portal.identity import Actor
-from s2s_portal.models.referral import Achieved, Action, Closure, OutcomeWanted, Referral, Status
+from s2s_portal.models.answer import OutcomeWanted
+from s2s_portal.models.codes import Achieved, Action, Closure, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import VisitRecord
 from s2s_portal.services import notices, referrals, visits
 from s2s_portal.services.triage import check_seen

@@ -11,7 +11,9 @@ from typing import Any
 from s2s_portal.database import UnitOfWork
 from s2s_portal.errors import Refused
 from s2s_portal.identity import Actor
-from s2s_portal.models.referral import Agreement, Kind, Referral
+from s2s_portal.models.answer import Agreement
+from s2s_portal.models.codes import Kind
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import draft_rules, labels, sections
 from s2s_portal.services.drafting import forget, note, settled
 from s2s_portal.state import setting

@@ -16,7 +16,8 @@ from s2s_portal import audit, clock
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import Refused
 from s2s_portal.identity import Actor
-from s2s_portal.models.referral import DraftCopy, Referral
+from s2s_portal.models.answer import DraftCopy
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import drafting, sections
 
 MOST_CHARACTERS = 300_000

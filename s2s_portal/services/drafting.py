@@ -18,8 +18,10 @@ from s2s_portal import audit, clock, references
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import IntakeClosed, MayNotRefer, NotFound, Stale
 from s2s_portal.identity import Actor
+from s2s_portal.models.answer import Need
+from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.establishment import Establishment
-from s2s_portal.models.referral import Action, Need, Referral, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
     answers,
     draft_rules,

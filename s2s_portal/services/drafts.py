@@ -20,17 +20,16 @@ from sqlalchemy import delete, select
 from s2s_portal import audit, clock
 from s2s_portal.database import Base, UnitOfWork, session, unit_of_work
 from s2s_portal.identity import SYSTEM
-from s2s_portal.models.referral import (
-    Action,
+from s2s_portal.models.answer import (
     Agreement,
     DraftCopy,
     Need,
     OutcomeWanted,
-    Referral,
-    Status,
     StrategyTried,
     Subject,
 )
+from s2s_portal.models.codes import Action, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import attachments, calendar, notices, referrals
 from s2s_portal.services.terms import written
 from s2s_portal.state import setting

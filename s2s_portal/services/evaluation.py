@@ -26,9 +26,9 @@ from sqlalchemy import (
 
 from s2s_portal import clock, money
 from s2s_portal.database import session
+from s2s_portal.models.codes import Status
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.ledger import EntryKind, LedgerEntry
-from s2s_portal.models.referral import Status
 from s2s_portal.models.terms import NeedType
 
 SMALLEST_SHOWN = 5

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from s2s_portal.database import UnitOfWork
 from s2s_portal.errors import Refused
 from s2s_portal.identity import Actor
-from s2s_portal.models.referral import OutcomeWanted, Referral, StrategyTried
+from s2s_portal.models.answer import OutcomeWanted, StrategyTried
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import draft_rules, labels
 from s2s_portal.services.drafting import note, save_columns, settled
 

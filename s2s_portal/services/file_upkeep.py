@@ -17,7 +17,8 @@ from s2s_portal import audit, clock, scanner
 from s2s_portal.database import UnitOfWork, session, unit_of_work
 from s2s_portal.errors import Refused, StorageAway
 from s2s_portal.models.attachment import Attachment, FileState
-from s2s_portal.models.referral import Referral, Status
+from s2s_portal.models.codes import Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import notices
 from s2s_portal.state import setting, state
 

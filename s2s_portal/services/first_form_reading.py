@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from s2s_portal.models.referral import Kind, Referral
+from s2s_portal.models.codes import Kind
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import labels
 from s2s_portal.services.labels import date_words
 

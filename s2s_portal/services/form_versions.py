@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
-from s2s_portal.models.referral import Kind, Referral
+from s2s_portal.models.codes import Kind
+from s2s_portal.models.referral import Referral
 
 
 @dataclass(frozen=True)

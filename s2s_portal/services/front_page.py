@@ -14,9 +14,10 @@ from sqlalchemy import ColumnElement, Select, bindparam, exists, func, literal, 
 
 from s2s_portal.database import session
 from s2s_portal.identity import Role, current_actor
+from s2s_portal.models.codes import Status
 from s2s_portal.models.ledger import EntryKind, LedgerEntry, PullLine
 from s2s_portal.models.practitioner import Allocation, Practitioner
-from s2s_portal.models.referral import Referral, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Acknowledgement, Visit, VisitRecord
 from s2s_portal.services import trusts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from s2s_portal.models.referral import Kind, Support
+from s2s_portal.models.codes import Kind, Support
 
 KINDS = {
     Kind.PUPIL: "One named pupil",

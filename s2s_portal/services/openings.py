@@ -13,7 +13,8 @@ from sqlalchemy import func, select
 from s2s_portal.database import session
 from s2s_portal.errors import OutOfOrder
 from s2s_portal.models.change import SectionOpening
-from s2s_portal.models.referral import UNDER_WAY, Action, Referral, ReferralEvent, Status
+from s2s_portal.models.codes import UNDER_WAY, Action, Status
+from s2s_portal.models.referral import Referral, ReferralEvent
 
 
 class SectionClosed(OutOfOrder):

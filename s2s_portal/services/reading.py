@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
-from s2s_portal.models.referral import Kind, Referral, Subject, Support
+from s2s_portal.models.answer import Subject
+from s2s_portal.models.codes import Kind, Support
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import first_form_reading, form_versions, labels
 from s2s_portal.services.labels import date_words
 

@@ -11,8 +11,9 @@ from s2s_portal.documents.visit_record import (
     VisitRecordDocument,
     render,
 )
+from s2s_portal.models.answer import Subject
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.referral import Referral, Subject
+from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import RecordDocument, VisitRecord
 from s2s_portal.services.labels import YEAR_GROUPS
 from s2s_portal.services.visits import KIND_NAMES

@@ -17,8 +17,9 @@ from s2s_portal import audit, clock, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import NotAllowed, NotFound, OutOfOrder, RecordIssued, Refused, Stale
 from s2s_portal.identity import Actor, Role
+from s2s_portal.models.codes import Action, Status, Withdrawal
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.referral import Action, Referral, Status, Withdrawal
+from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import (
     Acknowledgement,
     Addendum,

@@ -14,15 +14,9 @@ from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import NotFound, OutOfOrder
 from s2s_portal.identity import Actor, current_actor
 from s2s_portal.models.change import SectionOpening
+from s2s_portal.models.codes import GIVEN, STATUS_AFTER, Action, Status
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.referral import (
-    GIVEN,
-    STATUS_AFTER,
-    Action,
-    Referral,
-    ReferralEvent,
-    Status,
-)
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.services import service_levels
 
 WHOLE = (

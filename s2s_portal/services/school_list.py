@@ -11,7 +11,9 @@ from sqlalchemy.orm import contains_eager
 from s2s_portal import audit, clock, references
 from s2s_portal.database import session
 from s2s_portal.identity import Actor
-from s2s_portal.models.referral import Referral, Status, Subject
+from s2s_portal.models.answer import Subject
+from s2s_portal.models.codes import Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit
 from s2s_portal.services import referrals, standing
 from s2s_portal.state import setting

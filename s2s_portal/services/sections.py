@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from s2s_portal import clock
-from s2s_portal.models.referral import Kind, Referral
+from s2s_portal.models.codes import Kind
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import form_versions, openings, terms, year_groups
 
 NSA = "NSA"  # census: SEN Support without a specialist assessment, so with provision K alone

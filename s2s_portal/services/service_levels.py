@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from s2s_portal import clock, working_days
 from s2s_portal.database import session
-from s2s_portal.models.referral import Status
+from s2s_portal.models.codes import Status
 from s2s_portal.models.terms import ServiceLevel, Step
 
 # What a referral that has come to a status waits for. While it is back with the school the clock

@@ -14,8 +14,9 @@ from sqlalchemy.orm import joinedload
 
 from s2s_portal import clock
 from s2s_portal.database import session
+from s2s_portal.models.codes import GIVEN, Action, Status
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.referral import GIVEN, Action, Referral, ReferralEvent, Status
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.visit import Visit, VisitRecord
 from s2s_portal.services.labels import date_words
 

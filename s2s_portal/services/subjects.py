@@ -9,7 +9,9 @@ from s2s_portal import clock
 from s2s_portal.database import UnitOfWork
 from s2s_portal.errors import Refused, Stale
 from s2s_portal.identity import Actor
-from s2s_portal.models.referral import Kind, Referral, Subject, Support
+from s2s_portal.models.answer import Subject
+from s2s_portal.models.codes import Kind, Support
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import draft_rules, form_versions, openings, sections
 from s2s_portal.services.draft_rules import Involved
 from s2s_portal.services.drafting import forget, note, seen_mark, settled

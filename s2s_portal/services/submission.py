@@ -8,7 +8,8 @@ from s2s_portal import clock, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import ConsentMissing, Incomplete, MayNotRefer, NotFound, Refused, Stale
 from s2s_portal.identity import Actor
-from s2s_portal.models.referral import Action, Kind, Referral
+from s2s_portal.models.codes import Action, Kind
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
     changes,
     draft_rules,

@@ -11,7 +11,8 @@ from s2s_portal import clock, money, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import AlreadyDecided, OutOfOrder, Refused, Stale
 from s2s_portal.identity import Actor, current_actor
-from s2s_portal.models.referral import Action, DeclineReason, Referral, ReferralEvent, Status
+from s2s_portal.models.codes import Action, DeclineReason, Status
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import ServiceTerms
 from s2s_portal.services import changes, ledger, notices, referrals, sections
 from s2s_portal.services.terms import written

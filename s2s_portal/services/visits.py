@@ -11,8 +11,9 @@ from s2s_portal import clock, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import NotAllowed, NotFound, OutOfOrder, Refused
 from s2s_portal.identity import Actor
+from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.referral import Action, Referral, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit, VisitKind, VisitRecord
 from s2s_portal.services import notices, referrals
 from s2s_portal.services.terms import written

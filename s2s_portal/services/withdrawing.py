@@ -24,7 +24,8 @@ from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import NotFound, OutOfOrder, Refused
 from s2s_portal.identity import Actor, Role
 from s2s_portal.models.change import AgreementWithdrawal
-from s2s_portal.models.referral import UNDER_WAY, Action, Kind, Referral, Status, Withdrawal
+from s2s_portal.models.codes import UNDER_WAY, Action, Kind, Status, Withdrawal
+from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit
 from s2s_portal.services import notices, referrals, standing
 from s2s_portal.services.triage import check_seen

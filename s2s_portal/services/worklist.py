@@ -17,8 +17,10 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_
 
 from s2s_portal import clock, references
 from s2s_portal.database import session
+from s2s_portal.models.answer import Need, OutcomeWanted
+from s2s_portal.models.codes import Status
 from s2s_portal.models.establishment import Establishment
-from s2s_portal.models.referral import Need, OutcomeWanted, Referral, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.models.terms import NeedType
 from s2s_portal.services.labels import SHORT_KINDS
 from s2s_portal.state import setting

@@ -13,19 +13,12 @@ from jinja2 import DictLoader, Environment
 from sqlalchemy import Engine, Select, cast, func, select
 from sqlalchemy.types import Float
 
+from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTried, Subject
+from s2s_portal.models.codes import Status
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.ledger import LedgerEntry
 from s2s_portal.models.practitioner import Allocation, Practitioner
-from s2s_portal.models.referral import (
-    Agreement,
-    Need,
-    OutcomeWanted,
-    Referral,
-    ReferralEvent,
-    Status,
-    StrategyTried,
-    Subject,
-)
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import NeedType, ServiceTerms
 
 TEMPLATES = {

@@ -17,17 +17,16 @@ from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock, migrations
-from s2s_portal.models.establishment import Establishment
-from s2s_portal.models.referral import (
+from s2s_portal.models.answer import (
     Agreement,
     DraftCopy,
     Need,
     OutcomeWanted,
-    Referral,
-    ReferralEvent,
     StrategyTried,
     Subject,
 )
+from s2s_portal.models.establishment import Establishment
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import Fee, NeedType, ServiceTerms
 from tests import answers, world
 from tests.benchmarks.pages import AIM, REPEATS, get, interleaved

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, text
 
 from s2s_portal import storage
 from s2s_portal.models.attachment import FileState
-from s2s_portal.models.referral import Referral, Status
+from s2s_portal.models.codes import Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import attachments
 from tests import rows
 from tests.answers import complete, start, token

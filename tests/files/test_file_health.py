@@ -10,7 +10,7 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock, storage
-from s2s_portal.models.referral import Status
+from s2s_portal.models.codes import Status
 from s2s_portal.services.doctor import files
 from s2s_portal.services.doctor.findings import Look
 from tests import rows

@@ -22,7 +22,8 @@ from s2s_portal.database import session, unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.attachment import Attachment, FileState, FileType
-from s2s_portal.models.referral import Referral, Status
+from s2s_portal.models.codes import Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import attachments, drafting, file_upkeep
 from s2s_portal.state import state
 from s2s_portal.uploads import Accepted

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from s2s_portal import Role, database, s2s_nav_items
 from s2s_portal.identity import acting_as
-from s2s_portal.models.referral import Status
+from s2s_portal.models.codes import Status
 from s2s_portal.services import front_page, worklist
 from tests import fees, rows, world
 from tests.client import Client

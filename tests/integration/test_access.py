@@ -22,7 +22,7 @@ from s2s_portal import Actor, access
 from s2s_portal.database import UnitOfWork
 from s2s_portal.errors import SignOnRefused
 from s2s_portal.identity import SYSTEM
-from s2s_portal.models.referral import Status
+from s2s_portal.models.codes import Status
 from s2s_portal.services import ledger, referrals
 from s2s_portal.state import state
 from tests import rows

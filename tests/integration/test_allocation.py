@@ -13,9 +13,11 @@ from s2s_portal import clock
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import AlreadyAllocated, OutOfOrder, Refused, Stale
 from s2s_portal.identity import acting_as
+from s2s_portal.models.answer import Need
+from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.practitioner import Allocation, Practitioner
-from s2s_portal.models.referral import Action, Need, Referral, ReferralEvent, Status
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.services import allocation, referrals
 from s2s_portal.services.candidates import Candidate
 from tests import rows

@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import NotFound, OutOfOrder, Refused
 from s2s_portal.identity import acting_as
+from s2s_portal.models.answer import Need, Subject
 from s2s_portal.models.change import SectionChange, SectionOpening
-from s2s_portal.models.referral import Action, Need, Referral, ReferralEvent, Status, Subject
+from s2s_portal.models.codes import Action, Status
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.services import changes, drafting, evidence
 from tests import rows
 from tests.client import Client, Page

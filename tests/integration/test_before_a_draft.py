@@ -16,8 +16,9 @@ from s2s_portal import clock
 from s2s_portal.database import unit_of_work
 from s2s_portal.identity import acting_as
 from s2s_portal.models.audit import AuditEntry
+from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.establishment import Establishment
-from s2s_portal.models.referral import Action, Referral, ReferralEvent, Status
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.services import drafting, screening
 from s2s_portal.state import state
 from tests import answers, rows, world

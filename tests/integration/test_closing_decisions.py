@@ -11,18 +11,12 @@ from sqlalchemy.orm import Session
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import NotAllowed, NotFound, OutOfOrder, Refused, Stale
 from s2s_portal.identity import acting_as
+from s2s_portal.models.answer import OutcomeWanted
 from s2s_portal.models.audit import AuditEntry
+from s2s_portal.models.codes import Achieved, Action, Closure, Status
 from s2s_portal.models.ledger import LedgerEntry
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.referral import (
-    Achieved,
-    Action,
-    Closure,
-    OutcomeWanted,
-    Referral,
-    ReferralEvent,
-    Status,
-)
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.services import closing
 from tests import rows
 from tests.client import Client, Page

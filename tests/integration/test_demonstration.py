@@ -16,10 +16,12 @@ from sqlalchemy.orm import Session
 
 from s2s_portal import clock, migrations, upn
 from s2s_portal.identity import SYSTEM, acting_as
+from s2s_portal.models.answer import Need, Subject
+from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.ledger import EntryKind, LedgerEntry, Pull
 from s2s_portal.models.practitioner import Allocation, Practitioner
-from s2s_portal.models.referral import Action, Need, Referral, ReferralEvent, Status, Subject
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.visit import Acknowledgement, Addendum, RecordDocument, Visit, VisitRecord
 from s2s_portal.reference_portal import accounts, create_app, demonstration
 from s2s_portal.reference_portal.demonstration_schools import NURSERY, PRIMARY, establishments

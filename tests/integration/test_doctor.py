@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from s2s_portal import clock
 from s2s_portal.identity import SYSTEM, acting_as
+from s2s_portal.models.codes import Status
 from s2s_portal.models.establishment import Establishment
-from s2s_portal.models.referral import Referral, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import doctor, health
 from s2s_portal.services.doctor import Finding, guards, server
 from tests import rows, world

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from s2s_portal import access, clock
 from s2s_portal.database import Base, unit_of_work
 from s2s_portal.errors import Stale
-from s2s_portal.models.referral import Action, Referral, Status
+from s2s_portal.models.codes import Action, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import drafting, drafts, notices, referrals, standing
 from tests import answers, rows, world
 from tests.client import Client

@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 from s2s_portal import clock
 from s2s_portal.database import UnitOfWork
 from s2s_portal.identity import SYSTEM, acting_as
-from s2s_portal.models.referral import Achieved, Action, OutcomeWanted, ReferralEvent, Status
+from s2s_portal.models.answer import OutcomeWanted
+from s2s_portal.models.codes import Achieved, Action, Status
+from s2s_portal.models.referral import ReferralEvent
 from s2s_portal.services import evaluation, ledger
 from s2s_portal.services.evaluation import Share, suppressed
 from tests import fees, rows

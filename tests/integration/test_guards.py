@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from s2s_portal.database import UnitOfWork
 from s2s_portal.identity import SYSTEM
-from s2s_portal.models.referral import Status
+from s2s_portal.models.codes import Status
 from s2s_portal.services import ledger, referrals
 from tests import rows
 

@@ -28,9 +28,11 @@ from s2s_portal import clock, migrations
 from s2s_portal.database import UnitOfWork
 from s2s_portal.errors import Refused
 from s2s_portal.identity import SYSTEM, acting_as
+from s2s_portal.models.answer import OutcomeWanted
+from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.ledger import LedgerEntry, Pull
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.referral import Action, OutcomeWanted, Referral, ReferralEvent, Status
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.visit import Acknowledgement, Addendum, RecordDocument, Visit, VisitKind
 from s2s_portal.services import ledger, pulls, referrals, visits
 from s2s_portal.state import state

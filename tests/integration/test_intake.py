@@ -17,8 +17,9 @@ from s2s_portal import clock
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import IntakeClosed, NotFound, Refused
 from s2s_portal.identity import SYSTEM, acting_as
+from s2s_portal.models.codes import Status
 from s2s_portal.models.establishment import SettingKind
-from s2s_portal.models.referral import Referral, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import drafting, intake, referrals, triage
 from tests import answers, rows, world
 from tests.client import Client

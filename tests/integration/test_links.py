@@ -21,9 +21,10 @@ from s2s_portal import Actor, Role, access, audit, clock, migrations
 from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.errors import NotAllowed
 from s2s_portal.identity import SYSTEM, acting_as
+from s2s_portal.models.codes import Status
 from s2s_portal.models.invitation import Newcomer, PractitionerInvitation
 from s2s_portal.models.practitioner import Allocation, Practitioner
-from s2s_portal.models.referral import Referral, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import invitations, links, notices
 from s2s_portal.state import state
 from tests import rows, world

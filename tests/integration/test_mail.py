@@ -16,8 +16,9 @@ from sqlalchemy import create_engine, text
 from s2s_portal import migrations
 from s2s_portal.database import session, unit_of_work
 from s2s_portal.identity import SYSTEM, acting_as
+from s2s_portal.models.codes import Status
 from s2s_portal.models.practitioner import Practitioner
-from s2s_portal.models.referral import Referral, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import invitations, notices
 from tests import rows, world
 from tests.conftest import fresh_database

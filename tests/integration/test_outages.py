@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 from s2s_portal import migrations
 from s2s_portal.database import session
 from s2s_portal.identity import SYSTEM, acting_as
-from s2s_portal.models.referral import Status
+from s2s_portal.models.codes import Status
 from s2s_portal.state import state
 from tests import rows, world
 from tests.client import Client

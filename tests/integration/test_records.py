@@ -16,8 +16,9 @@ from s2s_portal.database import unit_of_work
 from s2s_portal.errors import NotFound, OutOfOrder, RecordIssued, Refused, Stale
 from s2s_portal.identity import acting_as
 from s2s_portal.models.audit import AuditEntry
+from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.referral import Action, Referral, ReferralEvent, Status
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.visit import (
     Acknowledgement,
     Addendum,

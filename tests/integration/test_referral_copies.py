@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock
-from s2s_portal.models.referral import DraftCopy
+from s2s_portal.models.answer import DraftCopy
 from tests import answers
 from tests.client import Client
 

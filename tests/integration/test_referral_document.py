@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from s2s_portal.documents.referral import ChangedLine, ChangedPart, ReferralDocument, render
 from s2s_portal.models.audit import AuditEntry
-from s2s_portal.models.referral import Status
+from s2s_portal.models.codes import Status
 from tests import rows
 from tests.client import Client
 from tests.unit.test_visit_record_document import HOSTILE, UNPRINTED, unspaced, words

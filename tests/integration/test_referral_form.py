@@ -14,7 +14,8 @@ from s2s_portal import clock
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import MayNotRefer, NotFound, Refused, Stale
 from s2s_portal.identity import Actor, Role
-from s2s_portal.models.referral import Kind, Referral
+from s2s_portal.models.codes import Kind
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import draft_rules, drafting, evidence, reading, referrals
 from tests import answers, world
 from tests.client import Client

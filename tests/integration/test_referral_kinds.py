@@ -15,7 +15,9 @@ from s2s_portal import clock
 from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.errors import ConsentMissing, Refused, Stale
 from s2s_portal.identity import SYSTEM
-from s2s_portal.models.referral import Agreement, Kind, Referral, StrategyTried, Subject
+from s2s_portal.models.answer import Agreement, StrategyTried, Subject
+from s2s_portal.models.codes import Kind
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
     candidates,
     drafting,

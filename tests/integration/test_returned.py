@@ -13,8 +13,10 @@ from s2s_portal import clock
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import acting_as
+from s2s_portal.models.answer import Need
 from s2s_portal.models.change import SectionChange, SectionOpening
-from s2s_portal.models.referral import Kind, Need, Referral, Status
+from s2s_portal.models.codes import Kind, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import drafting, evidence, subjects, triage
 from s2s_portal.services.openings import SectionClosed
 from tests import answers

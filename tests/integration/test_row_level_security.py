@@ -19,12 +19,13 @@ from sqlalchemy.orm import Session
 from s2s_portal import Actor, clock
 from s2s_portal.database import UnitOfWork
 from s2s_portal.identity import SYSTEM
+from s2s_portal.models.answer import DraftCopy
+from s2s_portal.models.codes import Status
 from s2s_portal.models.establishment import ImportRun
 from s2s_portal.models.intake import IntakeClosing
 from s2s_portal.models.invitation import Newcomer, PractitionerInvitation
 from s2s_portal.models.ledger import LedgerVerification, Pull, PullFile, PullLine
 from s2s_portal.models.practitioner import Practitioner
-from s2s_portal.models.referral import DraftCopy, Status
 from s2s_portal.models.sign_on import EndedSignOn
 from s2s_portal.services import ledger, referrals
 from tests import rows

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from s2s_portal import clock
 from s2s_portal.identity import SYSTEM
+from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.referral import Action, Referral, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.models.terms import ServiceLevel, Step
 from s2s_portal.models.visit import Visit, VisitKind
 from s2s_portal.services import referrals, service_levels, standing

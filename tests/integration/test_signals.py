@@ -17,15 +17,9 @@ from s2s_portal import signals
 from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.database import session as session_of_the_page
 from s2s_portal.identity import SYSTEM, Actor, acting_as
+from s2s_portal.models.codes import Achieved, Closure, DeclineReason, Status, Withdrawal
 from s2s_portal.models.practitioner import Practitioner
-from s2s_portal.models.referral import (
-    Achieved,
-    Closure,
-    DeclineReason,
-    Referral,
-    Status,
-    Withdrawal,
-)
+from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Recommendation, VisitKind, VisitRecord
 from s2s_portal.services import (
     allocation,

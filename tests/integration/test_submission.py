@@ -16,10 +16,12 @@ from s2s_portal import clock, jobs, migrations
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import ConsentMissing, Incomplete, NotFound, Refused
 from s2s_portal.identity import SYSTEM, acting_as
+from s2s_portal.models.answer import Agreement
 from s2s_portal.models.audit import AuditEntry
+from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.practitioner import Allocation, Practitioner
-from s2s_portal.models.referral import Action, Agreement, Referral, ReferralEvent, Status
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.services import referrals, submission
 from s2s_portal.state import state
 from tests import answers, rows, world

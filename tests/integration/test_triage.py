@@ -17,15 +17,9 @@ from s2s_portal.database import unit_of_work
 from s2s_portal.errors import AlreadyDecided, Refused, Stale
 from s2s_portal.identity import acting_as
 from s2s_portal.models.audit import AuditEntry
+from s2s_portal.models.codes import UNSENT, Action, DeclineReason, Status
 from s2s_portal.models.ledger import LedgerEntry
-from s2s_portal.models.referral import (
-    UNSENT,
-    Action,
-    DeclineReason,
-    Referral,
-    ReferralEvent,
-    Status,
-)
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.services import triage
 from s2s_portal.state import state
 from tests import rows, world

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from s2s_portal import clock
 from s2s_portal.database import UnitOfWork
 from s2s_portal.identity import SYSTEM, acting_as
-from s2s_portal.models.referral import Status
+from s2s_portal.models.codes import Status
 from s2s_portal.services import accounts, ledger, pulls, trusts
 from s2s_portal.state import state
 from tests import fees, rows

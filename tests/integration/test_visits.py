@@ -17,8 +17,10 @@ from s2s_portal.database import session as current_session
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import NotAllowed, NotFound, OutOfOrder, Refused
 from s2s_portal.identity import Actor, Role, acting_as
+from s2s_portal.models.answer import OutcomeWanted
 from s2s_portal.models.audit import AuditEntry
-from s2s_portal.models.referral import Achieved, Action, OutcomeWanted, ReferralEvent, Status
+from s2s_portal.models.codes import Achieved, Action, Status
+from s2s_portal.models.referral import ReferralEvent
 from s2s_portal.models.visit import Visit, VisitKind
 from s2s_portal.services import caseload, notices, visits
 from tests import rows, world

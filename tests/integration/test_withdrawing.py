@@ -15,8 +15,9 @@ from s2s_portal.database import unit_of_work
 from s2s_portal.errors import NotFound, OutOfOrder, Refused, Stale
 from s2s_portal.identity import acting_as
 from s2s_portal.models.change import AgreementWithdrawal
+from s2s_portal.models.codes import Kind, Status, Withdrawal
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.referral import Kind, Referral, Status, Withdrawal
+from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit, VisitKind, VisitRecord
 from s2s_portal.services import evaluation, records, referrals, visits, withdrawing
 from s2s_portal.services.record_answers import answers_of

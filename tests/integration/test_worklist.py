@@ -9,11 +9,8 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock
-from s2s_portal.models.referral import (
-    UNSENT,
-    Referral,
-    Status,
-)
+from s2s_portal.models.codes import UNSENT, Status
+from s2s_portal.models.referral import Referral
 from s2s_portal.services import worklist
 from s2s_portal.services.worklist import Pile, Place
 from tests import rows

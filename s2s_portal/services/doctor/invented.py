@@ -12,20 +12,11 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock, references
+from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTried, Subject
+from s2s_portal.models.codes import Action, Kind, Status
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.practitioner import Allocation, Practitioner
-from s2s_portal.models.referral import (
-    Action,
-    Agreement,
-    Kind,
-    Need,
-    OutcomeWanted,
-    Referral,
-    ReferralEvent,
-    Status,
-    StrategyTried,
-    Subject,
-)
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.visit import Visit, VisitKind, VisitRecord
 from s2s_portal.services import terms
 from s2s_portal.state import setting

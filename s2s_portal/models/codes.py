@@ -1,0 +1,136 @@
+"""What can be said of a referral: its statuses, kinds, actions and reasons, with their codes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where a referral stands: derived from its events, stored for lists."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    RETURNED = "returned"
+    DECLINED = "declined"
+    ACCEPTED = "accepted"
+    ALLOCATED = "allocated"
+    CLOSED = "closed"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+# Never sent to the council, so no business of anybody but the school.
+UNSENT = frozenset({Status.DRAFT, Status.EXPIRED})
+
+
+class Kind(StrEnum):
+    """What the referral is for: what it asks depends on it (`services.form_versions`)."""
+
+    PUPIL = "pupil"
+    GROUP = "group"
+    WHOLE = "whole"
+    TRAINING = "training"
+
+
+class Support(StrEnum):
+    """Kinds of support a school can ask for (MI Sheet 44/19; domain.md 1.2)."""
+
+    ADVICE = "ADV"
+    OBSERVATION = "OBS"
+    MODELLING = "MOD"
+    TRAINING = "TRN"
+    RESOURCES = "RES"
+    PLAN_REVIEW = "PLN"
+    SIGNPOSTING = "SGN"
+    REVERSE_VISIT = "RVS"
+
+
+class Action(StrEnum):
+    """What can happen to a referral."""
+
+    STARTED = "started"
+    SUBMITTED = "submitted"
+    RETURNED = "returned"
+    RESUBMITTED = "resubmitted"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    ALLOCATED = "allocated"
+    VISIT_BOOKED = "visit_booked"
+    RECORD_ISSUED = "record_issued"
+    RECORD_ACKNOWLEDGED = "record_acknowledged"
+    ADDENDUM_WRITTEN = "addendum_written"
+    OUTCOMES_RECORDED = "outcomes_recorded"
+    CLOSED = "closed"
+    REOPENED = "reopened"
+    EXPIRED = "expired"
+    AMENDED = "amended"
+    WITHDRAWN = "withdrawn"
+    AGREEMENT_WITHDRAWN = "agreement_withdrawn"
+
+
+# The status that an event leaves behind; an action that is not here changes none.
+STATUS_AFTER: dict[Action, Status] = {
+    Action.STARTED: Status.DRAFT,
+    Action.SUBMITTED: Status.SUBMITTED,
+    Action.RETURNED: Status.RETURNED,
+    Action.RESUBMITTED: Status.SUBMITTED,
+    Action.ACCEPTED: Status.ACCEPTED,
+    Action.DECLINED: Status.DECLINED,
+    Action.ALLOCATED: Status.ALLOCATED,
+    Action.CLOSED: Status.CLOSED,
+    Action.REOPENED: Status.ALLOCATED,
+    Action.EXPIRED: Status.EXPIRED,
+    Action.WITHDRAWN: Status.WITHDRAWN,
+    Action.AGREEMENT_WITHDRAWN: Status.WITHDRAWN,
+}
+
+
+# Only in these can a referral have been given to somebody, and only then has it visits.
+GIVEN = frozenset({Status.ALLOCATED, Status.CLOSED, Status.WITHDRAWN})
+
+
+# Sent, and not at its end: its school can amend it, with a reason.
+UNDER_WAY = frozenset({Status.SUBMITTED, Status.ACCEPTED, Status.ALLOCATED})
+
+
+class Closure(StrEnum):
+    """Why a referral was closed (domain.md 2.3)."""
+
+    OUTCOMES_MET = "OUTCOMES_MET"
+    PARTLY_MET = "PARTLY_MET"
+    NOT_MET = "NOT_MET_ESCALATE"
+    MOVED_SCHOOL = "MOVED_SCHOOL"
+    LEFT_COUNTY = "LEFT_COUNTY"
+    WITHDRAWN_PARENT = "WITHDRAWN_PARENT"
+    WITHDRAWN_SCHOOL = "WITHDRAWN_SCHOOL"
+    NO_ENGAGEMENT = "NO_ENGAGEMENT"
+
+
+class Withdrawal(StrEnum):
+    """Why a school, or the parent, took a referral back (domain.md 2.3)."""
+
+    MOVED_SCHOOL = "MOVED_SCHOOL"
+    LEFT_COUNTY = "LEFT_COUNTY"
+    OTHER_SUPPORT = "OTHER_SUPPORT"
+    NO_LONGER_NEEDED = "NO_LONGER_NEEDED"
+    AGREEMENT = "WITHDRAWN_PARENT"
+    MISTAKE = "SENT_BY_MISTAKE"
+    OTHER = "WITHDRAWN_SCHOOL"
+
+
+class DeclineReason(StrEnum):
+    """Why a referral was declined (domain.md 2.3)."""
+
+    CRITERIA = "DECLINE_CRITERIA"
+    CAPACITY = "DECLINE_CAPACITY"
+    REDIRECT = "REDIRECT"
+    DUPLICATE = "DUPLICATE"
+    WITHDRAWN = "WITHDRAWN"
+
+
+class Achieved(StrEnum):
+    """How far an outcome was reached (F65)."""
+
+    YES = "achieved"
+    PARTLY = "partly"
+    NO = "not"
