@@ -14,7 +14,7 @@ from s2s_portal.blueprints.referrals import consent_forms, first_forms, forms, r
 from s2s_portal.blueprints.referrals.fields import SectionForm
 from s2s_portal.models.codes import Kind
 from s2s_portal.models.referral import Referral
-from s2s_portal.services import answers, consent, drafting, evidence, subjects, terms
+from s2s_portal.services import answers, consent, drafting, evidence, repeats, subjects, terms
 
 Typed = MultiDict[str, str] | None
 Build = Callable[[Referral, Typed], SectionForm]
@@ -139,6 +139,7 @@ PAGES = _pages(
         subjects.save_schooling,
         "schooling",
     ),
+    repeat=(_simple(forms.RepeatForm, "repeat"), repeats.save_reason, "repeat"),
     needs=(_needs, drafting.save_needs, "needs"),
     criteria=(_simple(forms.CriteriaForm, "criteria"), evidence.save_criteria, "criteria"),
     tried=(_simple(rows.CyclesForm, "tried"), evidence.save_tried, "tried"),

@@ -16,7 +16,7 @@ from s2s_portal.blueprints.referrals.fields import SectionForm
 from s2s_portal.blueprints.referrals.forms import KindForm, SubmitForm
 from s2s_portal.blueprints.referrals.section_pages import PAGES, page_of
 from s2s_portal.database import unit_of_work
-from s2s_portal.errors import OutOfOrder, Refused
+from s2s_portal.errors import OutOfOrder, Refused, RepeatFound
 from s2s_portal.identity import current_actor
 from s2s_portal.models.answer import DraftCopy
 from s2s_portal.models.codes import Kind, Status
@@ -27,10 +27,12 @@ from s2s_portal.services import (
     copies,
     drafting,
     drafts,
+    earlier,
     form_versions,
     labels,
     openings,
     reading,
+    repeats,
     school_list,
     sections,
     standing,
@@ -91,6 +93,7 @@ def show(reference: str) -> ResponseReturnValue:
         sections=sections,
         kept=drafts.kept_words(referral),
         missing=submission.missing(referral) if drafting.is_in_hand(referral) else [],
+        earlier=earlier.of(referral) if drafting.is_in_hand(referral) else [],
         charge=sections.charge(referral),
         parts=reading.parts(referral),
         attached=attachments.shown(referral, refused=True),
@@ -219,6 +222,7 @@ def section_page(
         title=sections.title(referral, section),
         declaration=declaration,
         saved_by_another=reading.part_lines(referral, section) if stale else [],
+        earlier=earlier.of(referral) if section == form_versions.REPEAT else [],
         copy=copy,
         in_hand=drafting.is_in_hand(referral),
         button=ButtonForm() if copy else None,
@@ -304,6 +308,11 @@ def submit(reference: str) -> ResponseReturnValue:
                     by=current_actor(),
                 )
             return redirect(url_for(".submitted", reference=reference))
+        except RepeatFound:
+            with unit_of_work() as work:
+                held = drafting.in_hand(reference, by=current_actor())
+                repeats.note_found(work, held)
+            return redirect(url_for(".section", reference=reference, section=form_versions.REPEAT))
         except Refused as error:
             refuse(form, error)
     return _check_page(reference, form)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from wtforms.fields import SelectChoice, SelectMultipleField
 
 from s2s_portal.blueprints.forms import DecidingForm, Needed, Paragraphs, PickOne
-from s2s_portal.services.closing import CLOSURE_WORDS
+from s2s_portal.services.closing import closure_words
 from s2s_portal.services.triage import DECLINE_WORDS
 
 
@@ -75,7 +75,7 @@ class CloseForm(DecidingForm):
     closure = PickOne(
         "Why are you closing it?",
         "Choose why you are closing the referral",
-        choices=[SelectChoice(closure.value, words) for closure, words in CLOSURE_WORDS.items()],
+        choices=lambda: [SelectChoice(why.value, text) for why, text in closure_words().items()],
     )
     message = Paragraphs(
         "What do you want to tell the school?", [Needed("Enter what you want to tell the school")]

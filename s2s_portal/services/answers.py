@@ -23,6 +23,7 @@ COLUMNS = {
     "criteria": ("criteria",),
     "practicalities": ("preferred_days", "visit_notes", "safety_notes", "purchase_order"),
     "declaration": ("declared_by",),
+    "repeat": ("repeat_reason",),
 }
 
 PUPIL = ("surname", "forenames", "known_as", "date_of_birth", "sex")

@@ -29,6 +29,7 @@ from s2s_portal.models.answer import (
     Subject,
 )
 from s2s_portal.models.codes import Action, Status
+from s2s_portal.models.match import MatchMark
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import attachments, calendar, notices, referrals
 from s2s_portal.services.terms import written
@@ -45,6 +46,7 @@ FORGOTTEN: tuple[type[Base], ...] = (
     OutcomeWanted,
     Agreement,
     DraftCopy,
+    MatchMark,
 )
 KEPT_TABLES = frozenset(
     {
@@ -80,6 +82,7 @@ BLANKED: dict[str, object] = {
             "declaration",
             "created_by_email",
             "fewer_cycles",
+            "repeat_reason",
         ),
         "",
     ),
@@ -87,6 +90,7 @@ BLANKED: dict[str, object] = {
     "answered": {},
     "support": [],
     "criteria": [],
+    "repeats": [],
 }
 
 

@@ -35,7 +35,7 @@ def parts(referral: Referral, *, with_upn: bool = True) -> list[Part]:
     form = form_versions.of(referral)
     found = [
         Part(key, form.title(referral.kind, key), part_lines(referral, key))
-        for key in form.asked[referral.kind or Kind.PUPIL]
+        for key in form_versions.with_repeat(referral, form.asked[referral.kind or Kind.PUPIL])
     ]
     if not with_upn:
         found = [
@@ -128,6 +128,15 @@ def _schooling(referral: Referral) -> Lines:
         ("Year group", labels.YEAR_GROUPS.get(subject.year_group, "")),
         ("Taught out of their year group", "Yes" if subject.out_of_year else ""),
         ("SEN provision", labels.PROVISIONS.get(subject.sen_provision, "")),
+    ]
+
+
+def _repeat(referral: Referral) -> Lines:
+    if not referral.repeat_reason:
+        return []
+    return [
+        ("Earlier referrals", "\n".join(referral.repeats)),
+        ("Why another", referral.repeat_reason),
     ]
 
 
@@ -261,6 +270,7 @@ READERS: dict[str, Callable[[Referral], Lines]] = {
     "school": _school,
     "subject": _subject,
     "schooling": _schooling,
+    form_versions.REPEAT: _repeat,
     "needs": _needs,
     "criteria": _criteria,
     "tried": _tried,

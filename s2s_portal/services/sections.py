@@ -20,7 +20,7 @@ FILES = "files"
 UNASKED = frozenset({"kind", "declaration"})
 ASKABLE = {
     key: words for key, words in form_versions.SECOND.titles.items() if key not in UNASKED
-} | {FILES: "Files"}
+} | {form_versions.REPEAT: form_versions.REPEAT_TITLE, FILES: "Files"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def keys(referral: Referral) -> tuple[str, ...]:
         # The first form asks the same of everybody.
         asked = set.intersection(*(set(keys) for keys in form.asked.values()))
         return tuple(key for key in form.asked[Kind.PUPIL] if key in asked)
-    found = form.asked[referral.kind]
+    found = form_versions.with_repeat(referral, form.asked[referral.kind])
     return found if pupil_is_old_enough(referral) else tuple(k for k in found if k != "own")
 
 
@@ -84,7 +84,8 @@ def may_be_asked(referral: Referral) -> dict[str, str]:
 def titles(referral: Referral) -> dict[str, str]:
     """What every section is called that this referral's form knows, and the files."""
     form = form_versions.of(referral)
-    return {**{key: form.title(referral.kind, key) for key in form.titles}, FILES: "Files"}
+    known = (*form.titles, form_versions.REPEAT)
+    return {**{key: form.title(referral.kind, key) for key in known}, FILES: "Files"}
 
 
 def asked(referral: Referral) -> list[Section]:
@@ -96,7 +97,10 @@ def grouped(referral: Referral) -> list[tuple[str, list[Section]]]:
     """The sections under the headings of the task list."""
     sections = {section.key: section for section in asked(referral)}
     groups = [
-        (heading, [sections[key] for key in below if key in sections])
+        (
+            heading,
+            [sections[k] for k in form_versions.with_repeat(referral, below) if k in sections],
+        )
         for heading, below in form_versions.of(referral).groups
     ]
     return [(heading, found) for heading, found in groups if found]
@@ -167,6 +171,12 @@ def _year_stands(referral: Referral) -> bool:
     return year_groups.fits(subject.date_of_birth, subject.year_group, clock.today())
 
 
+def repeat_stands(referral: Referral) -> bool:
+    """Whether a reason is given, and was given knowing of all that is known now."""
+    known = referral.answered.get(form_versions.REPEAT, {}).get("of", ())
+    return bool(referral.repeat_reason) and set(referral.repeats) <= set(known)
+
+
 def _tried_stands(referral: Referral) -> bool:
     if referral.form_version == 1:
         return bool(referral.strategies)
@@ -199,6 +209,7 @@ STANDS: dict[str, Callable[[Referral], bool]] = {
     "sharing": _sharing_stands,
     "own": _own_stands,
     "declaration": _declaration_stands,
+    form_versions.REPEAT: repeat_stands,
 }
 
 # What must be complete before a section makes sense, and how that is said.
