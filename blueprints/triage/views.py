@@ -88,6 +88,7 @@ def show(reference: str) -> ResponseReturnValue:
         visits=standing.visits(referral),
         parts=reading.parts(referral),
         attached=attachments.shown(referral),
+        evidence=attachments.evidence(referral),
         booked=visits.booked,
         charge=ledger.charge_for(referral.reference),
         achieved=closing.ACHIEVED_WORDS,
@@ -164,7 +165,8 @@ def decline(reference: str) -> ResponseReturnValue:
 @allow(officer)
 def return_for_information(reference: str) -> ResponseReturnValue:
     """Send it back to the school for more information in the sections that are named."""
-    form = return_form(sections.may_be_asked(referrals.get(reference, whole=True)))
+    whole = referrals.get(reference, whole=True)
+    form = return_form(sections.may_be_asked(whole), triage.opened_too(whole))
 
     def decide(work: UnitOfWork) -> None:
         triage.return_for_information(

@@ -51,7 +51,7 @@ PUPIL_AGREEMENT = (
     "obtained_on",
 )
 GROUP_AGREEMENT = ("how", "obtained_by", "obtained_on", "group_told")
-SHARING = ("scope", "shared_with", "evidence")
+SHARING = ("scope", "shared_with", "evidence", "evidence_file")
 OWN = ("pupil_agreed", "pupil_agreed_on")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from s2s_portal import clock
+from s2s_portal.models.attachment import GONE, Attachment, FileState, FileType
 from s2s_portal.models.codes import Kind
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import form_versions, openings, terms, year_groups
@@ -183,9 +184,32 @@ def _tried_stands(referral: Referral) -> bool:
     return len(referral.strategies) >= CYCLES or bool(referral.fewer_cycles)
 
 
+def evidence_files(referral: Referral) -> list[Attachment]:
+    """The attached files that can be evidence of agreement: there, of that type, not refused."""
+    return [
+        row
+        for row in referral.files
+        if row.type is FileType.CONSENT and row.state not in {*GONE, FileState.REFUSED}
+    ]
+
+
+def problem(referral: Referral, section: str) -> str:
+    """What has happened to what a section says since it was saved, in a sentence; often nothing."""
+    number = referral.agreement.evidence_file if referral.agreement else None
+    if section != "sharing" or number is None:
+        return ""
+    if number in {row.number for row in evidence_files(referral)}:
+        return ""
+    refused = any(row.number == number and row.state is FileState.REFUSED for row in referral.files)
+    what = "was refused, as it may contain a virus" if refused else "has been removed"
+    return f"The file that is the evidence of agreement {what}. Say where the evidence is now."
+
+
 def _sharing_stands(referral: Referral) -> bool:
     given = referral.agreement
-    return given is not None and INVOLVEMENT in given.scope and bool(given.privacy_notice)
+    if given is None or problem(referral, "sharing"):
+        return False
+    return INVOLVEMENT in given.scope and bool(given.privacy_notice)
 
 
 def _own_stands(referral: Referral) -> bool:
