@@ -32,6 +32,7 @@ from s2s_portal.services import (
     labels,
     openings,
     reading,
+    referrals,
     repeats,
     school_list,
     sections,
@@ -42,6 +43,7 @@ from s2s_portal.services import (
 )
 
 bp = Blueprint("referrals", __name__)
+ROWS = frozenset(referrals.ROWS)  # what the whole form asks
 # "kind" has a page of its own, but an address like the others.
 SECTION = f"<any(kind, {', '.join(PAGES)}):section>"
 
@@ -82,25 +84,26 @@ def index() -> ResponseReturnValue:
 @allow(school)
 def show(reference: str) -> ResponseReturnValue:
     """The task list while it is the school's to change; afterwards, where it stands."""
-    referral = drafting.mine(reference, by=current_actor())
+    referral = drafting.mine(reference, by=current_actor(), only=ROWS)
     if referral.status is Status.EXPIRED:
         return page("s2s/referrals/expired.html", referral=referral, standing=standing)
-    template = "task_list" if drafting.is_in_hand(referral) else "show"
+    in_hand = drafting.is_in_hand(referral)
+    template = "task_list" if in_hand else "show"
     return page(
         f"s2s/referrals/{template}.html",
         referral=referral,
         standing=standing,
         sections=sections,
         kept=drafts.kept_words(referral),
-        missing=submission.missing(referral) if drafting.is_in_hand(referral) else [],
-        earlier=earlier.of(referral) if drafting.is_in_hand(referral) else [],
+        missing=submission.missing(referral) if in_hand else [],
+        earlier=earlier.of(referral) if in_hand and repeats.are_known(referral) else [],
         charge=sections.charge(referral),
-        parts=reading.parts(referral),
+        parts=[] if in_hand else reading.parts(referral),
         attached=attachments.shown(referral, refused=True),
         evidence=attachments.evidence(referral),
         files_offered=attachments.offered(),
         asked=openings.asked(referral),
-        changes=changes.log(referral),
+        changes=changes.log(referral) if referral.submitted_at else [],
         may_amend=changes.may_amend(referral),
         may_withdraw=referral.status in withdrawing.WITHDRAWABLE,
         ended_agreement=withdrawing.agreement_withdrawal(referral),
@@ -111,7 +114,7 @@ def show(reference: str) -> ResponseReturnValue:
 @allow(school)
 def kind(reference: str) -> ResponseReturnValue:
     """What the referral is for: first of all, and before a change says what it drops."""
-    referral = drafting.mine(reference, by=current_actor())
+    referral = drafting.mine(reference, by=current_actor(), only=())
     form = KindForm(data={"kind": referral.kind, "seen": drafting.seen_mark(referral, "kind")})
     form.offer(form_versions.of(referral).asked)
     dropped: list[str] = []
@@ -150,7 +153,7 @@ def kind(reference: str) -> ResponseReturnValue:
 @allow(school)
 def section(reference: str, section: str) -> ResponseReturnValue:
     """One short page of the form."""
-    referral = drafting.mine(reference, by=current_actor())
+    referral = drafting.mine(reference, by=current_actor(), only=(section,))
     elsewhere = _comes_first(referral, section)
     if elsewhere is not None:
         return elsewhere
@@ -275,7 +278,7 @@ def check(reference: str) -> ResponseReturnValue:
 
 
 def _check_page(reference: str, form: SubmitForm) -> ResponseReturnValue:
-    referral = drafting.mine(reference, by=current_actor())
+    referral = drafting.mine(reference, by=current_actor(), only=ROWS)
     if not drafting.is_in_hand(referral):
         return redirect(url_for(".show", reference=referral.reference))
     form.token.data, form.seen.data = secrets.token_urlsafe(24), str(referral.version)

@@ -89,6 +89,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     _sections("after", "before")
+    op.execute("DROP FUNCTION s2s.school_search(text, text, timestamptz, bigint, integer)")
     op.execute("DROP FUNCTION s2s.repeats_of(bigint, timestamptz)")
     op.execute("DROP FUNCTION s2s.set_match(bigint, text, text[], text[])")
     op.drop_constraint("fk_agreement_evidence_file", "agreement", schema="s2s")

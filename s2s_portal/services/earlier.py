@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import joinedload
 
 from s2s_portal import audit, clock
 from s2s_portal.database import session
-from s2s_portal.models.codes import Action, Status
+from s2s_portal.models.codes import Action, Kind, Status
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.services import closing, repeats, triage, withdrawing
@@ -53,7 +54,10 @@ def of(referral: Referral) -> list[Earlier]:
 
     A school: its own, drafts too. An officer: all that have been sent.
     """
-    rows = session().execute(_statement(referral)).all()
+    if referral.kind not in {Kind.PUPIL, Kind.GROUP} or not repeats.looked_for():
+        return []
+    values = {"referral_id": referral.id, "since": repeats.since(referral)}
+    rows = session().execute(_statement(), values).all()
     for row in rows:
         audit.looked_at("referral", row.Referral.reference)
     return [
@@ -70,8 +74,9 @@ def of(referral: Referral) -> list[Earlier]:
     ]
 
 
-def _statement(referral: Referral) -> Select[*tuple[object, ...]]:
-    found = repeats.found_by(referral).subquery()
+@cache  # built once, as a page asks it
+def _statement() -> Select[*tuple[object, ...]]:
+    found = repeats.found_by().subquery()
     ended = (
         select(func.max(ReferralEvent.at))
         .where(ReferralEvent.referral_id == Referral.id, ReferralEvent.action.in_(ENDS))

@@ -19,40 +19,64 @@ from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.services import service_levels
 
-WHOLE = (
+ONE_ROW = (
     joinedload(Referral.subject),
     joinedload(Referral.agreement),
     joinedload(Referral.files),  # ten at most: rows here cost less than a statement of their own
-    selectinload(Referral.needs),
-    selectinload(Referral.strategies),
-    selectinload(Referral.outcomes),
-    # Joined to the history, so that what was asked and what changed cost no statement more.
+)
+# The sections that have rows of their own, each of which costs a statement.
+ROWS = {
+    "needs": selectinload(Referral.needs),
+    "tried": selectinload(Referral.strategies),
+    "outcomes": selectinload(Referral.outcomes),
+}
+# Joined to the history, so that what was asked and what changed cost no statement more.
+HISTORY = (
     selectinload(Referral.events)
     .joinedload(ReferralEvent.openings)
-    .joinedload(SectionOpening.change),
+    .joinedload(SectionOpening.change)
 )
+WHOLE = (*ONE_ROW, *ROWS.values(), HISTORY)
 
 
 @cache  # building and recognising the statement costs more than one of its parts
-def _found(whole: bool) -> Select[Referral]:
+def _found(whole: bool, sections: frozenset[str] | None) -> Select[Referral]:
     query = (
         select(Referral)
         .where(Referral.reference == bindparam("reference"))
         .options(joinedload(Referral.establishment))
     )
-    return query.options(*WHOLE, joinedload(Referral.terms)) if whole else query
+    if not whole:
+        return query
+    if sections is None:
+        return query.options(*WHOLE, joinedload(Referral.terms))
+    rows = (ROWS[key] for key in sorted(sections & ROWS.keys()))
+    return query.options(*ONE_ROW, *rows, joinedload(Referral.terms))
 
 
-def get(reference: str, *, whole: bool = False, lock: bool = False) -> Referral:
+@cache
+def _history() -> Select[Referral]:
+    return select(Referral).where(Referral.id == bindparam("id")).options(HISTORY)
+
+
+def get(
+    reference: str,
+    *,
+    whole: bool = False,
+    sections: frozenset[str] | None = None,
+    lock: bool = False,
+) -> Referral:
     """The referral `reference`, with its establishment; `whole` loads every part and the history.
 
-    `whole` is a read of pupil data and is audited. `lock` holds the row until the transaction
-    ends. Raises NotFound when there is none *or* it is not the acting person's to see.
+    With `sections` only the rows of those of them that have rows, and the history of one that has
+    been sent: for a page that needs no more. `whole` is a read of pupil data and is audited. `lock`
+    holds the row until the transaction ends. Raises NotFound when there is none *or* it is not the
+    acting person's to see.
     """
     tidy = references.parse(reference)
     if tidy is None:
         raise NotFound()
-    query = _found(whole)
+    query = _found(whole, sections)
     if lock:
         query = query.with_for_update(of=Referral).execution_options(populate_existing=True)
     referral = session().scalars(query, {"reference": tidy}).unique().one_or_none()
@@ -63,6 +87,8 @@ def get(reference: str, *, whole: bool = False, lock: bool = False) -> Referral:
     access.check_may_see(actor, referral, allocation)
     if whole:
         audit.looked_at("referral", referral.reference)
+        if sections is not None and referral.submitted_at is not None:
+            session().scalars(_history(), {"id": referral.id}).unique().one()
     return referral
 
 

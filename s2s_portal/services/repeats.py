@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import ARRAY, Select, Text, bindparam, column, func, select
+from sqlalchemy import ARRAY, BigInteger, DateTime, Select, Text, bindparam, column, func, select
 
 from s2s_portal import audit, clock, likeness
 from s2s_portal.database import UnitOfWork, session
@@ -21,7 +21,7 @@ from s2s_portal.models.referral import Referral
 from s2s_portal.services import drafting, form_versions, openings, sections
 from s2s_portal.state import setting
 
-TEXTS = ARRAY(Text)
+TEXTS, INSTANT = ARRAY(Text), DateTime(timezone=True)
 SET = select(
     func.s2s.set_match(
         bindparam("id"),
@@ -37,20 +37,28 @@ def looked_for() -> bool:
     return bool(setting("S2S_MATCH_KEY"))
 
 
-def note(work: UnitOfWork, referral: Referral) -> None:
+def note(work: UnitOfWork, referral: Referral) -> dict[str, bool]:
     """Mark what `referral` is about, and note which of the school's own are about the same.
 
-    For whoever has just changed whom it is about. A reason that was given for others is forgotten
-    when there is no repeat any more.
+    For whoever has just changed whom it is about, who notes the answer with the section: whether
+    there are others, drafts too, so that pages look for them. A reason that was given for others is
+    forgotten when there is no repeat any more.
     """
     work.flush()
     set_marks(work, referral.id, of(referral))
     if not openings.is_open(referral, form_versions.REPEAT):
-        return
-    referral.repeats = _own_sent(referral)
+        return {}
+    own = _own(referral)
+    referral.repeats = [reference for reference, sent in own if sent]
     if not referral.repeats:
         referral.repeat_reason = ""
         drafting.forget(referral, [form_versions.REPEAT])
+    return {"alike": True} if own else {}
+
+
+def are_known(referral: Referral) -> bool:
+    """Whether the school's own about the same were found when whom it is about was last saved."""
+    return bool(referral.repeats) or any("alike" in entry for entry in referral.answered.values())
 
 
 def set_marks(work: UnitOfWork, referral_id: int, found: list[likeness.Words]) -> None:
@@ -143,25 +151,29 @@ def months_before(day: date, months: int) -> date:
     return date(year, month + 1, day.day)
 
 
-def found_by(referral: Referral) -> Select[int, str]:
-    """A statement for the ids of the repeats of `referral` that the acting person may know of."""
-    found = func.s2s.repeats_of(referral.id, since(referral)).table_valued(
-        column("referral_id", Referral.id.type), column("basis", Text)
+def found_by() -> Select[int, str]:
+    """A statement for the ids of the repeats of a referral that the acting person may know of.
+
+    Its parameters are `referral_id` and `since`.
+    """
+    referral_id, day = bindparam("referral_id", type_=BigInteger), bindparam("since", type_=INSTANT)
+    found = func.s2s.repeats_of(referral_id, day).table_valued(
+        column("referral_id", BigInteger), column("basis", Text)
     )
     return select(found.c.referral_id, found.c.basis)
 
 
-def _own_sent(referral: Referral) -> list[str]:
-    """References of the school's own referrals about the same that have been sent, oldest first.
+def _own(referral: Referral) -> list[tuple[str, bool]]:
+    """The school's own referrals about the same, oldest first: reference, and whether it was sent.
 
     Of the same school, whatever else the acting person may see.
     """
-    found = found_by(referral).subquery()
-    return list(
-        session().scalars(
-            select(Referral.reference)
-            .join(found, found.c.referral_id == Referral.id)
-            .where(Referral.urn == referral.urn, Referral.submitted_at.is_not(None))
-            .order_by(Referral.id)
-        )
+    found = found_by().subquery()
+    rows = session().execute(
+        select(Referral.reference, Referral.submitted_at.is_not(None))
+        .join(found, found.c.referral_id == Referral.id)
+        .where(Referral.urn == referral.urn)
+        .order_by(Referral.id),
+        {"referral_id": referral.id, "since": since(referral)},
     )
+    return [(reference, sent) for reference, sent in rows]

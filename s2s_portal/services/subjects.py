@@ -142,8 +142,8 @@ def _save(
     subject = _subject(referral)
     for name, value in given.items():
         setattr(subject, name, value)
-    repeats.note(work, referral)
-    note(work, referral, section, by)
+    alike = repeats.note(work, referral)
+    note(work, referral, section, by, **alike)
 
 
 def _check_needs_still_fit(referral: Referral, provision: str) -> None:
