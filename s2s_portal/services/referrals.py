@@ -8,27 +8,35 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from s2s_portal import access, audit, clock, references
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import NotFound, OutOfOrder
 from s2s_portal.identity import Actor, current_actor
+from s2s_portal.models.answer import Need, OutcomeWanted, StrategyTried
 from s2s_portal.models.change import SectionOpening
 from s2s_portal.models.codes import GIVEN, STATUS_AFTER, Action, Status
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.services import service_levels
 
+
+def _rows(kind: Any, order: Any) -> Select[Any]:
+    return select(kind).where(kind.referral_id == bindparam("id")).order_by(order)
+
+
 ONE_ROW = (
     joinedload(Referral.subject),
     joinedload(Referral.agreement),
     joinedload(Referral.files),  # ten at most: rows here cost less than a statement of their own
 )
-# The sections that have rows of their own, each of which costs a statement.
-ROWS = {
-    "needs": selectinload(Referral.needs),
-    "tried": selectinload(Referral.strategies),
-    "outcomes": selectinload(Referral.outcomes),
+# The sections that have rows of their own, each of which costs a statement. A page that names what
+# it needs asks these as they stand: a loader would build them anew each time.
+ROWS: dict[str, tuple[Any, Select[Any]]] = {
+    "needs": (Referral.needs, _rows(Need, Need.rank)),
+    "tried": (Referral.strategies, _rows(StrategyTried, StrategyTried.position)),
+    "outcomes": (Referral.outcomes, _rows(OutcomeWanted, OutcomeWanted.position)),
 }
 # Joined to the history, so that what was asked and what changed cost no statement more.
 HISTORY = (
@@ -36,11 +44,11 @@ HISTORY = (
     .joinedload(ReferralEvent.openings)
     .joinedload(SectionOpening.change)
 )
-WHOLE = (*ONE_ROW, *ROWS.values(), HISTORY)
+WHOLE = (*ONE_ROW, *(selectinload(rows) for rows, _ in ROWS.values()), HISTORY)
 
 
 @cache  # building and recognising the statement costs more than one of its parts
-def _found(whole: bool, sections: frozenset[str] | None) -> Select[Referral]:
+def _found(whole: bool, history: bool) -> Select[Referral]:
     query = (
         select(Referral)
         .where(Referral.reference == bindparam("reference"))
@@ -48,10 +56,7 @@ def _found(whole: bool, sections: frozenset[str] | None) -> Select[Referral]:
     )
     if not whole:
         return query
-    if sections is None:
-        return query.options(*WHOLE, joinedload(Referral.terms))
-    rows = (ROWS[key] for key in sorted(sections & ROWS.keys()))
-    return query.options(*ONE_ROW, *rows, joinedload(Referral.terms))
+    return query.options(*(WHOLE if history else ONE_ROW), joinedload(Referral.terms))
 
 
 @cache
@@ -76,7 +81,7 @@ def get(
     tidy = references.parse(reference)
     if tidy is None:
         raise NotFound()
-    query = _found(whole, sections)
+    query = _found(whole, sections is None)
     if lock:
         query = query.with_for_update(of=Referral).execution_options(populate_existing=True)
     referral = session().scalars(query, {"reference": tidy}).unique().one_or_none()
@@ -87,9 +92,20 @@ def get(
     access.check_may_see(actor, referral, allocation)
     if whole:
         audit.looked_at("referral", referral.reference)
-        if sections is not None and referral.submitted_at is not None:
-            session().scalars(_history(), {"id": referral.id}).unique().one()
+        if sections is not None:
+            _load(referral, sections)
     return referral
+
+
+def _load(referral: Referral, sections: frozenset[str]) -> None:
+    """The rows of `sections`, and the history of what has been sent: a draft's is of no use yet."""
+    found = {"id": referral.id}
+    for section in ROWS.keys() & sections:
+        attribute, query = ROWS[section]
+        rows = session().scalars(query, found).all()
+        set_committed_value(referral, attribute.key, list(rows))
+    if referral.submitted_at is not None:
+        session().scalars(_history(), found).unique().one()
 
 
 def open_allocation(referral: Referral) -> Allocation | None:
