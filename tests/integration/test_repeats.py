@@ -292,6 +292,24 @@ def test_one_person_of_two_schools_marks_no_repeat_across_them(
     first(client)
     mine = answers.submitted(client.sign_on("both"))
     assert row(session, mine).repeats == []
+    # Returned as it was done before sections were named: all of them are open.
+    session.commit()
+    work = UnitOfWork(session)
+    referrals.record(work, row(session, mine), closing.Action.RETURNED, by=ACTORS["officer"])
+    session.commit()
+    answers.save(client, mine, "subject", known_as="Zo-Zo")
+    assert row(session, mine).repeats == []
+    session.commit()
+    with acting_as(both):
+        held = referrals.get(mine, whole=True)
+        assert (
+            len(
+                acting_session()
+                .execute(repeats.found_by(), {"referral_id": held.id, "since": repeats.since(held)})
+                .all()
+            )
+            == 1
+        ), "the control"
 
 
 def test_a_school_sets_no_marks_of_another(client: Client, session: Session, now: None) -> None:
