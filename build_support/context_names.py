@@ -148,4 +148,5 @@ NAMES: dict[str, str] = {
     "to_agree": "the drafts that wait for the reader's agreement as the head",
     "unused": "what colleagues were asked for and is not part of the draft",
     "waiting": "of which colleague this section was asked, or nothing",
+    "agreed_by_head": "the agreement of the head that the referral was sent with, or nothing",
 }

@@ -34,11 +34,9 @@ def of_another_kind(form: SectionForm, section: str) -> SectionForm | None:
     if request.method != "POST":
         return None
     sent = {name for name, text in request.form.items() if text.strip()} - set(form._fields)
-    for kind in OTHERS.get(section, ()):
-        another = kind()
-        if sent & set(another._fields):
-            return another
-    return None
+    others = [kind() for kind in OTHERS.get(section, ())]
+    fits = max(others, key=lambda other: len(sent & set(other._fields)), default=None)
+    return fits if fits is not None and sent & set(fits._fields) else None
 
 
 def changed_page(referral: Referral, section: str, form: SectionForm) -> ResponseReturnValue:

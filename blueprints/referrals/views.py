@@ -99,6 +99,7 @@ def show(reference: str) -> ResponseReturnValue:
         colleagues=colleagues,
         asked_of=colleagues.latest(referral),
         head=heads.standing(referral),
+        agreed_by_head=heads.agreed(referral),
         missing=submission.missing(referral) if drafting.is_in_hand(referral) else [],
         charge=sections.charge(referral),
         parts=reading.parts(referral),

@@ -86,7 +86,12 @@ def standing(referral: Referral) -> Agreement | None:
 
 
 def agreed(referral: Referral) -> HeadDecision | None:
-    """The agreement that a referral was sent with, or None: for whoever reads it afterwards."""
+    """The agreement that a referral was sent with, or None: for whoever reads it afterwards.
+
+    Not looked up where the council does not ask for it.
+    """
+    if not setting("S2S_HEAD_AGREES") or referral.submitted_at is None:
+        return None
     query = (
         select(HeadDecision)
         .where(HeadDecision.referral_id == referral.id, HeadDecision.answer == HeadAnswer.AGREED)
