@@ -19,6 +19,7 @@ from s2s_portal.services.invitations import digest
 from s2s_portal.state import state
 from tests import answers
 from tests.client import Client, Page
+from tests.integration.test_hostile import attempt, bodies, fields
 from tests.world import ACTORS, OTHER_SCHOOL, PROVIDER, SCHOOL
 
 pytestmark = pytest.mark.usefixtures("may_2019")
@@ -329,6 +330,19 @@ def test_what_is_handed_back_is_read_and_changed_no_more(
     assert told["notice"] == "colleague_handed_back"
     assert told["address"] == "senco@school.example"
     assert told["link"].endswith(f"/s2s/referrals/{reference}/")
+
+
+@pytest.mark.parametrize("section", ["needs", "tried", "practicalities"])
+def test_nothing_that_is_sent_to_the_page_ends_in_a_traceback(
+    client: Client, session: Session, section: str
+) -> None:
+    asked(client, session, section)
+    number = opened(client, session)
+    drawn = client.get("contributions.show", number=number)
+    good = fields(drawn) | {"csrf_token": client.token}
+    path = client.url("contributions.show", number=number)
+    wrong = [attempt(client, path, method="POST", data=body) for body in bodies(good)]
+    assert [line for line in wrong if line] == []
 
 
 # The school uses it -----------------------------------------------------------------------------
