@@ -18,7 +18,7 @@ from s2s_portal.blueprints.referrals.fields import SectionForm
 from s2s_portal.blueprints.referrals.section_pages import SUBJECT_FORMS
 from s2s_portal.models.referral import Referral
 from s2s_portal.rendering import whole_page
-from s2s_portal.services import labels, sections
+from s2s_portal.services import form_versions, labels, sections
 
 CONFLICT = 409
 # Sections that ask something else of another kind of referral.
@@ -40,16 +40,23 @@ def of_another_kind(form: SectionForm, section: str) -> SectionForm | None:
 
 
 def changed_page(referral: Referral, section: str, form: SectionForm) -> ResponseReturnValue:
-    """Say who changed what the referral is for, and show what was typed into `form`."""
+    """Say who changed what the referral is for, and show what was typed into `form`.
+
+    Of a pupil who is not 16 by the date of birth that has been saved, say that instead.
+    """
+    by_kind = (
+        referral.kind is None or section not in form_versions.of(referral).asked[referral.kind]
+    )
+    is_asked = section in sections.keys(referral)
     body = whole_page(
         "s2s/referrals/changed.html",
         form=None,
         refused=False,
         referral=referral,
         title=sections.titles(referral)[section],
-        is_asked=section in sections.keys(referral),
+        is_asked=is_asked,
         by=referral.answered.get("kind", {}).get("by", "A colleague"),
-        kind=labels.KINDS[referral.kind] if referral.kind else "",
+        kind=labels.KINDS[referral.kind] if referral.kind and (by_kind or is_asked) else "",
         lines=list(typed_lines(form)),
     )
     return body, CONFLICT
