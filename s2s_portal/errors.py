@@ -85,6 +85,10 @@ class ConsentMissing(Refused):
     """A named pupil's referral without the agreement of a parent or carer."""
 
 
+class HeadMustAgree(Refused):
+    """The head has not agreed to the draft as it is now, and the council asks for that."""
+
+
 class MayNotRefer(Refused):
     """This establishment is special, closed, or not in Norfolk, so it cannot make a referral."""
 

@@ -194,8 +194,9 @@ def _root_blueprint() -> Blueprint:
     from s2s_portal.blueprints.finance.views import bp as finance
     from s2s_portal.blueprints.home import bp as home
     from s2s_portal.blueprints.invitations import bp as invitations
+    from s2s_portal.blueprints.referrals.colleague_views import bp as referrals
+    from s2s_portal.blueprints.referrals.contribution_views import bp as contributions
     from s2s_portal.blueprints.referrals.files import bp as files
-    from s2s_portal.blueprints.referrals.sent import bp as referrals
     from s2s_portal.blueprints.triage.views import bp as triage
     from s2s_portal.blueprints.visits.views import bp as visits
 
@@ -228,6 +229,7 @@ def _root_blueprint() -> Blueprint:
         evaluation,
         administration,
         invitations,
+        contributions,
     ):
         root.register_blueprint(part, url_prefix=f"/{part.name}")
     root.register_blueprint(files, url_prefix=f"/{referrals.name}")

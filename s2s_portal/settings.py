@@ -89,6 +89,13 @@ SETTINGS: tuple[Setting, ...] = (
         " ended within so many months.",
     ),
     Setting(
+        "S2S_HEAD_AGREES",
+        False,
+        bool,
+        "Whether a head must agree to the referral and its fee before it can be sent;"
+        " `Role.HEAD` says who is one.",
+    ),
+    Setting(
         "S2S_SIGN_IN_URL",
         "/sign-in",
         str,
@@ -214,7 +221,7 @@ SETTINGS: tuple[Setting, ...] = (
         "S2S_DFE_ROLES",
         {
             "S2S_SENCO": "school_referrer",
-            "S2S_HEAD": "school_referrer",
+            "S2S_HEAD": "school_head",
             "S2S_PRACTITIONER": "practitioner",
             "S2S_LEAD": "provider_lead",
         },

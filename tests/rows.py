@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,6 +14,7 @@ from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTri
 from s2s_portal.models.attachment import Attachment, FileType
 from s2s_portal.models.change import AgreementWithdrawal, SectionChange, SectionOpening
 from s2s_portal.models.codes import UNSENT, Action, Kind, Status
+from s2s_portal.models.colleague import Contribution, HeadAnswer, HeadDecision, HeadRemark
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import ServiceTerms
@@ -145,6 +147,55 @@ def agreement_withdrawal(session: Session, row: Referral) -> AgreementWithdrawal
         by_name="Sam O'Brien-Łukasz",
     )
     session.add(made)
+    session.flush()
+    return made
+
+
+def contribution(session: Session, row: Referral, **more: Any) -> Contribution:
+    """The needs of a draft asked of a colleague, who has saved what they wrote."""
+    fields: dict[str, Any] = {
+        "section": "needs",
+        "about": "Zosia",
+        "account_id": "teacher",
+        "account_name": "Tess Teacher",
+        "tied_at": clock.now(),
+        "answers": {"primary": "SEMH", "secondary": []},
+        "saved_at": clock.now(),
+    }
+    made = Contribution(
+        referral_id=row.id,
+        reference=row.reference,
+        urn=row.urn,
+        school_name="Little Snoring Invented Primary",
+        kind=row.kind,
+        form_version=row.form_version,
+        colleague_name="Tess Teacher",
+        colleague_email="teacher@school.example",
+        expires_at=clock.now() + timedelta(days=14),
+        by_id="senco",
+        by_name="Sam O'Brien-Łukasz",
+        by_email="senco@school.example",
+        **fields | more,
+    )
+    session.add(made)
+    session.flush()
+    return made
+
+
+def head_decision(session: Session, row: Referral) -> HeadDecision:
+    """The head of a draft's school does not agree yet, and says why."""
+    made = HeadDecision(
+        referral_id=row.id,
+        answer=HeadAnswer.NOT_YET,
+        fee_pence=10_000,
+        version=row.version,
+        marks={},
+        by_id="head",
+        by_name="Hana Head",
+    )
+    session.add(made)
+    session.flush()
+    session.add(HeadRemark(decision_id=made.id, referral_id=row.id, text="Say more"))
     session.flush()
     return made
 

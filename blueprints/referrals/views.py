@@ -14,21 +14,26 @@ from s2s_portal.blueprints.pages import page, refuse, time_of_day
 from s2s_portal.blueprints.referrals import start_views
 from s2s_portal.blueprints.referrals.fields import SectionForm
 from s2s_portal.blueprints.referrals.forms import KindForm, SubmitForm
+from s2s_portal.blueprints.referrals.kind_changed import changed_page, of_another_kind
 from s2s_portal.blueprints.referrals.section_pages import PAGES, page_of
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import OutOfOrder, Refused, RepeatFound
 from s2s_portal.identity import current_actor
 from s2s_portal.models.answer import DraftCopy
 from s2s_portal.models.codes import Kind, Status
+from s2s_portal.models.colleague import Contribution
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
     attachments,
     changes,
+    colleagues,
+    contributions,
     copies,
     drafting,
     drafts,
     earlier,
     form_versions,
+    heads,
     labels,
     openings,
     reading,
@@ -74,6 +79,7 @@ def index() -> ResponseReturnValue:
         found=found,
         standing=standing,
         button=ButtonForm(),
+        to_agree=heads.waiting(by=current_actor()),
         status=status,
         search=search,
         words=school_list.STATUS_WORDS,
@@ -95,6 +101,10 @@ def show(reference: str) -> ResponseReturnValue:
         standing=standing,
         sections=sections,
         kept=drafts.kept_words(referral),
+        colleagues=colleagues,
+        asked_of=colleagues.latest(referral),
+        head=heads.standing(referral),
+        agreed_by_head=heads.agreed(referral),
         missing=submission.missing(referral) if in_hand else [],
         earlier=earlier.of(referral) if in_hand and repeats.are_known(referral) else [],
         charge=sections.charge(referral),
@@ -157,14 +167,14 @@ def section(reference: str, section: str) -> ResponseReturnValue:
     elsewhere = _comes_first(referral, section)
     if elsewhere is not None:
         return elsewhere
-    copy = None
-    if request.method == "GET" and drafting.is_in_hand(referral):
-        copy = copies.of(referral, section, by=current_actor())
-    using = copy if copy is not None and "copy" in request.args else None
-    form = page_of(referral, section).build(referral, _typed(using))
-    if form.adjust():
-        return section_page(referral, section, form)
-    if form.validate_on_submit():
+    if request.method == "GET":
+        return _drawn(referral, section)
+    theirs = colleagues.handed_back(referral, section, request.args.get("filled", ""))
+    form = page_of(referral, section).build(referral, None)
+    another = of_another_kind(form, section)
+    if another is not None:
+        return changed_page(referral, section, another)
+    if not form.adjust() and form.validate_on_submit():
         try:
             with unit_of_work() as work:
                 held = drafting.in_hand(reference, by=current_actor())
@@ -172,16 +182,44 @@ def section(reference: str, section: str) -> ResponseReturnValue:
                     work, held, seen=form.seen.data or "", by=current_actor(), **form.given()
                 )
                 copies.forget(work, held, section, by=current_actor())
+                if theirs is not None:
+                    colleagues.take(work, held, theirs, by=current_actor())
             return _onwards(reference, section)
         except Refused as error:
             refuse(form, error)
             referral = drafting.mine(reference, by=current_actor())
-    elif request.method == "GET" and not drafting.is_in_hand(referral):
-        return redirect(url_for(".show", reference=referral.reference))
     elif not openings.is_open(referral, section):
-        here = url_for(".check", reference=referral.reference, _anchor=f"part-{section}")
-        return redirect(here)
+        return _read_instead(referral, section)
+    return section_page(referral, section, form, filled=theirs)
+
+
+def _drawn(referral: Referral, section: str) -> ResponseReturnValue:
+    """The page of a section as it is opened: what is saved, or a copy or a colleague's if asked."""
+    if not drafting.is_in_hand(referral):
+        return redirect(url_for(".show", reference=referral.reference))
+    if not openings.is_open(referral, section):
+        return _read_instead(referral, section)
+    theirs = colleagues.handed_back(referral, section, request.args.get("filled", ""))
+    if theirs is not None:
+        return _filled_in_page(referral, theirs)
+    copy = copies.of(referral, section, by=current_actor())
+    using = copy if copy is not None and "copy" in request.args else None
+    form = page_of(referral, section).build(referral, _typed(using))
     return section_page(referral, section, form, copy=None if using else copy)
+
+
+def _read_instead(referral: Referral, section: str) -> ResponseReturnValue:
+    here = url_for(".check", reference=referral.reference, _anchor=f"part-{section}")
+    return redirect(here)
+
+
+def _filled_in_page(referral: Referral, theirs: Contribution) -> ResponseReturnValue:
+    """A section as a colleague filled it in, to look at and save; with what is saved if it is not
+    as it was when they were asked."""
+    sketch = contributions.as_filled_in(referral, theirs)
+    form = page_of(referral, theirs.section).build(sketch, None)
+    form.out_of_order = theirs.seen != drafting.seen_mark(referral, theirs.section)
+    return section_page(referral, theirs.section, form, filled=theirs)
 
 
 def _typed(copy: DraftCopy | None) -> MultiDict[str, str] | None:
@@ -195,6 +233,9 @@ def _comes_first(referral: Referral, section: str) -> ResponseReturnValue | None
     if section in {"subject", "consent"} and referral.kind is None:
         return redirect(url_for(".kind", reference=reference))
     if section not in sections.keys(referral):
+        if request.method == "POST" and drafting.is_in_hand(referral):
+            form = page_of(referral, section).build(referral, None)
+            return changed_page(referral, section, form)
         return redirect(url_for(".show", reference=reference))
     if request.method == "GET" and sections.cannot_start(referral, section):
         return redirect(
@@ -209,9 +250,13 @@ def section_page(
     form: SectionForm,
     *,
     copy: DraftCopy | None = None,
+    filled: Contribution | None = None,
     amending: bool = False,
 ) -> ResponseReturnValue:
-    """The page of a section: in a draft, in answer to the council, or `amending` what was sent."""
+    """The page of a section: in a draft, in answer to the council, or `amending` what was sent.
+
+    With `filled` the form holds what a colleague handed back.
+    """
     stale = form.out_of_order and (amending or drafting.is_in_hand(referral))
     if stale:
         form.seen.data = drafting.seen_mark(referral, section)
@@ -234,6 +279,9 @@ def section_page(
         button=ButtonForm() if copy else None,
         amending=amending,
         asked=openings.asked(referral).get(section),
+        filled=filled,
+        waiting=None if filled or amending else colleagues.open_for(referral, section),
+        contribution=None,
     )
 
 
@@ -296,6 +344,9 @@ def _check_page(reference: str, form: SubmitForm) -> ResponseReturnValue:
         asked=openings.asked(referral),
         charge=charge,
         declaration=drafting.declaration_words(charge),
+        unused=colleagues.open_ones(referral),
+        titled=contributions.title,
+        head=heads.standing(referral),
     )
 
 

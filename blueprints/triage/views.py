@@ -29,6 +29,7 @@ from s2s_portal.services import (
     changes,
     closing,
     earlier,
+    heads,
     ledger,
     reading,
     referral_documents,
@@ -100,6 +101,7 @@ def show(reference: str) -> ResponseReturnValue:
         titles=sections.titles(referral),
         may_stop=is_pupil(referral) and referral.status in withdrawing.WITHDRAWABLE,
         ended_agreement=withdrawing.agreement_withdrawal(referral),
+        agreed_by_head=heads.agreed(referral),
     )
 
 

@@ -6,7 +6,7 @@ An act takes the unit of work, the story, who acts, and the visit it is about (c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from random import Random
 
@@ -44,6 +44,7 @@ from s2s_portal.services import (
     triage,
     visits,
 )
+from s2s_portal.state import setting
 
 SENCOS = {
     ACADEMY: "Priya Vandermeer",
@@ -68,7 +69,17 @@ class Story:
 
     @property
     def sender(self) -> Actor:
-        """Who refers: the persona of the school, or its invented SENCo."""
+        """Who refers: the persona of the school, or its invented SENCo.
+
+        As its head where a head must agree: in the past that the rows tell of, they had.
+        """
+        found = self._persona
+        if setting("S2S_HEAD_AGREES"):
+            return replace(found, roles=found.roles | {Role.HEAD})
+        return found
+
+    @property
+    def _persona(self) -> Actor:
         if self.urn == PRIMARY:
             return PERSONAS["senco"].actor
         if self.urn == HIGH_SCHOOL:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import object_session
 
 from s2s_portal import audit, clock, references
 from s2s_portal.database import UnitOfWork, session
@@ -294,7 +295,8 @@ def note(work: UnitOfWork, referral: Referral, section: str, by: Actor, **more: 
     # The end of a draft is put off, and notice of it taken back (`drafts`).
     referral.saved_on = clock.today()
     referral.reminded_on = referral.expires_on = None
-    audit.wrote(work, f"saved {section} of", "referral", referral.reference)
+    if object_session(referral) is not None:  # what a colleague is asked for is kept elsewhere
+        audit.wrote(work, f"saved {section} of", "referral", referral.reference)
 
 
 def forget(referral: Referral, dropped: Iterable[str]) -> None:

@@ -29,6 +29,7 @@ from s2s_portal.models.answer import (
     Subject,
 )
 from s2s_portal.models.codes import Action, Status
+from s2s_portal.models.colleague import Contribution, HeadRemark
 from s2s_portal.models.match import MatchMark
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import attachments, calendar, notices, referrals
@@ -47,10 +48,13 @@ FORGOTTEN: tuple[type[Base], ...] = (
     Agreement,
     DraftCopy,
     MatchMark,
+    Contribution,
+    HeadRemark,
 )
 KEPT_TABLES = frozenset(
     {
         "referral_event",
+        "head_decision",  # that a head was asked, or agreed: no word of what the draft said
         "section_opening",  # of what has been sent
         "section_change",
         "agreement_withdrawal",

@@ -19,7 +19,7 @@ from s2s_portal.models.ledger import EntryKind, LedgerEntry, PullLine
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Acknowledgement, Visit, VisitRecord
-from s2s_portal.services import trusts
+from s2s_portal.services import heads, trusts
 
 COUNTED = 100  # a badge counts no further, so it takes as long with a million rows
 
@@ -92,6 +92,7 @@ def _statement(counted: tuple[Counted, ...], at_most: int | None) -> Select[Any]
 def _counted(roles: frozenset[Role]) -> tuple[Counted, ...]:
     rules = {
         Role.REFERRER: _school,
+        Role.HEAD: _head,
         Role.OFFICER: _officer,
         Role.PRACTITIONER: _practitioner,
         Role.FINANCE: _finance,
@@ -130,6 +131,12 @@ def _school() -> list[Counted]:
         ),
         (Tile("unread", "Visit records to read", where), unread),
     ]
+
+
+def _head() -> list[Counted]:
+    mine = Referral.urn.in_(bindparam("establishments", expanding=True))
+    tile = Tile("to_agree", "Drafts waiting for your agreement", "s2s.referrals.index")
+    return [(tile, _referrals(mine, heads.is_asked()))]
 
 
 def _officer() -> list[Counted]:

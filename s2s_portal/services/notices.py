@@ -44,6 +44,11 @@ SUBJECTS = {
     "referral_amended": "Referral {reference} has been amended",
     "referral_withdrawn": "Referral {reference} has been withdrawn",
     "referral_agreement_withdrawn": "Referral {reference}: the support has been stopped",
+    "colleague_asked": "A school asks you to fill in one section",
+    "colleague_handed_back": "Draft referral {reference}: a colleague has filled in a section",
+    "head_asked": "Draft referral {reference} is waiting for your agreement",
+    "head_agreed": "Draft referral {reference}: the head has agreed",
+    "head_not_yet": "Draft referral {reference}: the head has not agreed yet",
     "practitioner_invited": "You are invited to School to School Support",
 }
 

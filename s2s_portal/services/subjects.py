@@ -12,7 +12,14 @@ from s2s_portal.identity import Actor
 from s2s_portal.models.answer import Subject
 from s2s_portal.models.codes import Kind, Support
 from s2s_portal.models.referral import Referral
-from s2s_portal.services import draft_rules, form_versions, openings, repeats, sections
+from s2s_portal.services import (
+    colleagues,
+    draft_rules,
+    form_versions,
+    openings,
+    repeats,
+    sections,
+)
 from s2s_portal.services.draft_rules import Involved
 from s2s_portal.services.drafting import forget, note, seen_mark, settled
 
@@ -21,14 +28,17 @@ ABOUT = frozenset({"subject", "schooling", "services", "consent", "sharing", "ow
 
 
 def would_drop(referral: Referral, kind: Kind) -> list[str]:
-    """The keys of the answered sections that a change to `kind` drops, in order."""
+    """The keys of the sections that a change to `kind` drops, in order: what is answered there,
+    and what a colleague was asked for.
+    """
     if referral.kind in {None, kind}:
         return []
     stays = set(form_versions.of(referral).asked[kind]) - ABOUT
+    written = {row.section for row in colleagues.open_ones(referral)} | referral.answered.keys()
     return [
         key
         for key in sections.keys(referral)
-        if key in referral.answered and key != "kind" and key not in stays
+        if key in written and key != "kind" and key not in stays
     ]
 
 
@@ -57,6 +67,7 @@ def choose_kind(
             "The referral has changed since you opened this page. Check it and choose again."
         )
     if referral.kind is not kind:
+        colleagues.end_unasked(work, referral, form_versions.of(referral).asked[kind])
         _drop(work, referral, dropped)
     referral.kind = kind
     referral.support = [Support.TRAINING.value] if kind is Kind.TRAINING else referral.support

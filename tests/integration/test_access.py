@@ -49,7 +49,7 @@ OFFICER = "officer other-officer"
 PRACTITIONER = "practitioner colleague other-practitioner newcomer"
 LEAD = "lead other-lead"
 FINANCE = "finance finance-approver"
-EVERYBODY = " ".join(key for key in ACTORS if key != "outsider")
+EVERYBODY = " ".join(key for key in ACTORS if key not in {"outsider", "teacher"})
 EVERYONE = set(EVERYBODY.split())
 ANYBODY = "anybody at all"
 SIGNED_ON = " ".join(ACTORS)
@@ -121,6 +121,13 @@ POLICIES: dict[str, str] = {
     "administration.switch_off": "administrator",
     "administration.switch_on": "administrator",
     "invitations.show": SIGNED_ON,
+    "referrals.colleague": SCHOOL,
+    "referrals.ask_again": SCHOOL,
+    "referrals.ask_no_longer": SCHOOL,
+    "referrals.ask_head": SCHOOL,
+    "referrals.agree": "head",
+    "contributions.link": SIGNED_ON,
+    "contributions.show": SIGNED_ON,
 }
 
 

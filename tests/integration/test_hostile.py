@@ -69,6 +69,7 @@ ARGUMENTS = [
     "person",
     "key",
     "action",
+    "filled",
 ]
 STAFF = [
     "senco",
@@ -198,6 +199,7 @@ POSTED = [
     ("senco", "referrals.start", {}),
     *(("senco", "referrals.section", {"reference": DRAFT, "section": name}) for name in SECTIONS),
     ("senco", "referrals.check", {"reference": DRAFT}),
+    ("senco", "referrals.colleague", {"reference": DRAFT, "section": "needs"}),
     ("officer", "triage.accept", {"reference": OTHERS}),
     ("officer", "triage.decline", {"reference": OTHERS}),
     ("officer", "triage.return_for_information", {"reference": OTHERS}),

@@ -61,7 +61,7 @@ PARTS = (
     "referral_event",
     "attachment",
 )
-ROLES = {key for key in PEOPLE if key != "outsider"}
+ROLES = {key for key in PEOPLE if key not in {"outsider", "teacher"}}
 OFFICERS = {"officer", "other-officer"}
 FINANCE = {"finance", "finance-approver"}
 LEDGER_READERS = {
@@ -125,6 +125,10 @@ READERS: dict[str, set[str]] = {
     "draft_copy": {"senco", "system"},
     # Marks of what a referral is about: others are only told by `s2s.repeats_of`.
     "match_mark": {"system"},
+    # The teacher has a section of DRAFT: they read that one row, and nothing of the referral.
+    "contribution": {"senco", "head", "teacher", "system"},
+    "head_decision": {"senco", "head", "system"},
+    "head_remark": {"senco", "head", "system"},
     "school_referral_count": {"trust-viewer", "system"},
 }
 
@@ -195,6 +199,11 @@ DRAFT_RIGHTS = {
     **dict.fromkeys(DRAFT_PARTS, (DRAFT_WRITERS,) * 3),
     # What somebody typed and did not save is theirs alone, whoever shares the draft.
     "draft_copy": ({"senco", "system"},) * 3,
+    # A copy of the row is tied to an account already, so no school may add it.
+    "contribution": ({"system"}, {*DRAFT_WRITERS, "teacher"}, {"system"}),
+    # The row there is the head's answer: nobody answers for them.
+    "head_decision": ({"head", "system"}, set(), set()),
+    "head_remark": ({"head", "system"}, set(), {"system"}),
     "attachment": ({"senco", "system"}, {"system"}, set()),
 }
 
@@ -214,6 +223,8 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     rows.allocation(session, former, "practitioner", ended=True)
     rows.allocation(session, former, "other-practitioner")
     rows.change(session, mine)
+    rows.contribution(session, draft)
+    rows.head_decision(session, draft)
     rows.agreement_withdrawal(session, mine)
     ledger.post_charge(work, referrals.get(MINE, whole=True), by=SYSTEM)
     done = {"at": clock.now(), "by_id": "finance", "by_name": "Fay Finance"}
@@ -474,6 +485,86 @@ def test_a_file_is_added_unscanned_and_in_one_s_own_name(asked: Asked) -> None:
     assert not asked.may(add.format("clean", "senco", DRAFT))
     assert not asked.may(add.format("waiting", "head", DRAFT))
     assert not asked.may(add.format("waiting", "senco", MINE))  # it is out of the school's hands
+
+
+ASK = (
+    "INSERT INTO s2s.contribution (referral_id, reference, urn, school_name, section, form_version,"
+    " colleague_name, colleague_email, expires_at, at, by_id, by_name) SELECT id, reference, urn,"
+    " '', 'tried', 2, 'Tess', 't@school.example', now(), now(), '{}', '' FROM s2s.referral"
+    " WHERE reference = '{}'"
+)
+
+
+def test_a_school_asks_a_colleague_in_its_own_name_and_of_a_draft_alone(asked: Asked) -> None:
+    asked.become(ACTORS["senco"])
+    assert asked.may(ASK.format("senco", DRAFT))
+    assert not asked.may(ASK.format("head", DRAFT))
+    assert not asked.may(ASK.format("senco", MINE))  # it has been sent
+    for stranger in ("other-senco", "teacher", "officer"):
+        asked.become(ACTORS[stranger])
+        assert not asked.may(ASK.format(stranger, DRAFT)), stranger
+
+
+def test_who_changes_what_of_a_contribution(asked: Asked) -> None:
+    """The colleague what they write, the school that it ends, nobody whose it is."""
+    people = {"senco", "head", "teacher", "outsider", "other-senco", "officer"}
+    words = "answers = '{}', saved_at = now()"
+    end = "ended_at = now(), ending = 'withdrawn', answers = NULL, about = '', message = ''"
+    for change, who in {
+        words: {"teacher"},
+        "handed_back_at = now()": {"teacher"},
+        end: {"senco", "head"},
+        "expires_at = now()": {"senco", "head"},
+        "account_id = 'outsider'": set(),
+        "digest = 'x'": set(),
+    }.items():
+        may = set()
+        for person in people:
+            asked.become(ACTORS[person])
+            if asked.may(f"UPDATE s2s.contribution SET {change}"):
+                may.add(person)
+        assert may == who, change
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        "ended_at = now(), ending = 'expired', answers = NULL, about = ''",
+        "taken_at = now(), answers = NULL, about = ''",
+    ],
+)
+def test_a_colleague_reads_nothing_once_it_is_used_or_over(asked: Asked, gone: str) -> None:
+    asked.connection.execute(text("RESET ROLE"))
+    asked.connection.execute(text(f"UPDATE s2s.contribution SET {gone}"))
+    asked.become(ACTORS["teacher"])
+    assert asked.column("SELECT id FROM s2s.contribution") == set()
+    assert not asked.may("UPDATE s2s.contribution SET saved_at = now()")
+    asked.become(ACTORS["senco"])
+    assert len(asked.column("SELECT id FROM s2s.contribution")) == 1
+
+
+def test_handed_back_is_read_by_the_colleague_and_changed_no_more(asked: Asked) -> None:
+    asked.connection.execute(text("RESET ROLE"))
+    asked.connection.execute(text("UPDATE s2s.contribution SET handed_back_at = now()"))
+    asked.become(ACTORS["teacher"])
+    assert len(asked.column("SELECT id FROM s2s.contribution")) == 1
+    assert not asked.may("UPDATE s2s.contribution SET answers = '{}'")
+
+
+def test_a_school_asks_the_head_and_does_not_answer_for_them(asked: Asked) -> None:
+    add = (
+        "INSERT INTO s2s.head_decision (referral_id, answer, statement, fee_pence, version, marks,"
+        " at, by_id, by_name) SELECT id, '{answer}', '{words}', 0, 1, '{{}}', now(), '{by}', ''"
+        " FROM s2s.referral WHERE reference = '{of}'"
+    )
+    asked.become(ACTORS["senco"])
+    assert asked.may(add.format(answer="asked", words="", by="senco", of=DRAFT))
+    assert not asked.may(add.format(answer="agreed", words="Yes", by="senco", of=DRAFT))
+    assert not asked.may(add.format(answer="asked", words="", by="head", of=DRAFT))
+    assert not asked.may(add.format(answer="asked", words="", by="senco", of=MINE))
+    asked.become(ACTORS["head"])
+    assert asked.may(add.format(answer="agreed", words="Yes", by="head", of=DRAFT))
+    assert not asked.may(add.format(answer="agreed", words="Yes", by="senco", of=DRAFT))
 
 
 def test_every_table_has_row_level_security(connection: Connection) -> None:

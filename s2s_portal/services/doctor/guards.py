@@ -21,6 +21,7 @@ NEVER_CHANGED = (
     "agreement_withdrawal",
     "audit_entry",
     "fee",
+    "head_decision",
     "import_run",
     "intake_closing",
     "ledger_entry",
