@@ -241,6 +241,12 @@ def _menu() -> list[dict[str, Any]]:
 
 NAV = (
     ("Referrals", "s2s.referrals.index", access.school),
+    ("Advice", "s2s.advice.index", access.school | access.officer),
+    (
+        "Messages",
+        "s2s.messages.index",
+        access.school | access.officer | access.practitioner | access.lead,
+    ),
     ("Triage", "s2s.triage.index", access.officer),
     ("Allocation", "s2s.allocation.index", access.officer),
     ("Visits", "s2s.visits.index", access.practitioner | access.lead),

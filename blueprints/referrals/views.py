@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from s2s_portal.access import allow, school
+from s2s_portal.blueprints import threads
 from s2s_portal.blueprints.forms import ButtonForm, tidy
 from s2s_portal.blueprints.pages import page, refuse, time_of_day
 from s2s_portal.blueprints.referrals import start_views
@@ -22,6 +23,7 @@ from s2s_portal.models.answer import DraftCopy
 from s2s_portal.models.codes import Kind, Status
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
+    advice_list,
     attachments,
     changes,
     copies,
@@ -36,6 +38,7 @@ from s2s_portal.services import (
     standing,
     subjects,
     submission,
+    waiting_messages,
     withdrawing,
 )
 
@@ -62,9 +65,8 @@ def index() -> ResponseReturnValue:
     search = tidy(request.form.get("q", ""))[:100]
     wanted = asked.get("status", "")
     status = Status(wanted) if wanted in set(Status) else None
-    found = school_list.listed(
-        by=current_actor(), status=status, search=search, after=asked.get("after") or None
-    )
+    after = asked.get("after") or None
+    found = school_list.listed(by=current_actor(), status=status, search=search, after=after)
     return page(
         "s2s/referrals/index.html",
         found=found,
@@ -73,6 +75,8 @@ def index() -> ResponseReturnValue:
         status=status,
         search=search,
         words=school_list.STATUS_WORDS,
+        waiting=waiting_messages.count(by=current_actor()),
+        advice_open=[] if asked else advice_list.open_of_school(by=current_actor()),
     )
 
 
@@ -84,7 +88,8 @@ def show(reference: str) -> ResponseReturnValue:
     if referral.status is Status.EXPIRED:
         return page("s2s/referrals/expired.html", referral=referral, standing=standing)
     template = "task_list" if drafting.is_in_hand(referral) else "show"
-    return page(
+    shown = threads.talk(referral)
+    answer = page(
         f"s2s/referrals/{template}.html",
         referral=referral,
         standing=standing,
@@ -100,7 +105,9 @@ def show(reference: str) -> ResponseReturnValue:
         may_amend=changes.may_amend(referral),
         may_withdraw=referral.status in withdrawing.WITHDRAWABLE,
         ended_agreement=withdrawing.agreement_withdrawal(referral),
+        talk=shown,
     )
+    return threads.read(shown, answer)
 
 
 @bp.route("/<reference>/kind", methods=["GET", "POST"])

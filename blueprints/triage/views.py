@@ -8,6 +8,7 @@ from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import allow, officer
+from s2s_portal.blueprints import threads
 from s2s_portal.blueprints.agreement import agreement_page
 from s2s_portal.blueprints.forms import tidy
 from s2s_portal.blueprints.pages import page, pdf, refuse
@@ -36,6 +37,7 @@ from s2s_portal.services import (
     standing,
     triage,
     visits,
+    waiting_messages,
     withdrawing,
     worklist,
 )
@@ -68,6 +70,7 @@ def index() -> ResponseReturnValue:
         search=search,
         words=worklist.PILE_WORDS,
         colour=standing.colour,
+        waiting=waiting_messages.count(by=current_actor()),
     )
 
 
@@ -76,7 +79,8 @@ def index() -> ResponseReturnValue:
 def show(reference: str) -> ResponseReturnValue:
     """The whole referral with its history, and what can be decided about it now."""
     referral = referrals.get(reference, whole=True)
-    return page(
+    shown = threads.talk(referral)
+    answer = page(
         "s2s/triage/show.html",
         referral=referral,
         stands=worklist.PILE_WORDS[Pile(referral.status.value)],
@@ -95,7 +99,9 @@ def show(reference: str) -> ResponseReturnValue:
         titles=sections.titles(referral),
         may_stop=is_pupil(referral) and referral.status in withdrawing.WITHDRAWABLE,
         ended_agreement=withdrawing.agreement_withdrawal(referral),
+        talk=shown,
     )
+    return threads.read(shown, answer)
 
 
 def is_waiting(referral: Referral) -> bool:
