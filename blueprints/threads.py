@@ -44,7 +44,7 @@ class MessageForm(Written):
     """Write a message to another side. Asked whom it is for only where there are several."""
 
     to = PickOne("Whom is it for?", "Choose whom the message is for")
-    no_answer = BooleanField("It needs no answer", widget=drawing.Tick())
+    no_answer = BooleanField("My message needs no answer", widget=drawing.Tick())
 
     def offer(self, shown: Thread) -> None:
         """The sides that there are, the likeliest chosen."""
