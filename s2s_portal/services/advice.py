@@ -308,18 +308,13 @@ def convert(work: UnitOfWork, reference: str, *, by: Actor) -> Referral:
     if made is not None:
         return made
     referral = drafting.start(work, advice.urn, token=f"advice {advice.reference}", by=by)
-    if "school" not in referral.answered:
-        referral.contact_name = advice.contact_name
-        referral.contact_email = advice.contact_email
-    referral.reason = referral.reason or _question(advice)
-    work.flush()
-    wrote = work.wrote
-    try:
-        with work.session.begin_nested():
-            record(work, advice, AdviceAction.CONVERTED, referral=referral, by=by)
-    except IntegrityError:  # a second press of the button, a moment earlier
-        work.wrote = wrote
-        work.session.refresh(advice)
+    work.session.refresh(advice)
+    if advice.referral_id is not None:  # somebody else's press of the button, a moment earlier
+        return referral
+    referral.contact_name = advice.contact_name
+    referral.contact_email = advice.contact_email
+    referral.reason = _question(advice)
+    record(work, advice, AdviceAction.CONVERTED, referral=referral, by=by)
     return referral
 
 

@@ -67,4 +67,6 @@ def writes_on_a_referral(senco: Person, officer: Person) -> None:
     senco.go(f"/s2s/referrals/{reference}/").choose("The council")
     senco.fill("Your message", "Is Friday a school day?").press("Send message")
     senco.sees("Waiting for the council since")
-    officer.go(f"/s2s/triage/{reference}/").sees("Is Friday a school day?", "new): Waiting for the council")
+    officer.go(f"/s2s/triage/{reference}/").sees(
+        "Is Friday a school day?", "new): Waiting for the council"
+    )
