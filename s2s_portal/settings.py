@@ -124,7 +124,8 @@ SETTINGS: tuple[Setting, ...] = (
         "S2S_OFFICER_MAILBOX",
         None,
         str,
-        "A shared mailbox that is told of each referral to decide or to close; empty means none.",
+        "A shared mailbox that is told of each referral to decide or to close, and of messages;"
+        " empty means none.",
     ),
     Setting(
         "S2S_EXTERNAL_URL",

@@ -15,6 +15,7 @@ from s2s_portal.models.attachment import Attachment, FileType
 from s2s_portal.models.change import AgreementWithdrawal, SectionChange, SectionOpening
 from s2s_portal.models.codes import UNSENT, Action, Kind, Status
 from s2s_portal.models.colleague import Contribution, HeadAnswer, HeadDecision, HeadRemark
+from s2s_portal.models.conversation import AdviceRequest, Conversation, Message, MessageSeen, Side
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import ServiceTerms
@@ -182,6 +183,52 @@ def contribution(session: Session, row: Referral, **more: Any) -> Contribution:
     return made
 
 
+def message(
+    session: Session,
+    about: Referral | AdviceRequest,
+    *,
+    side: Side = Side.SCHOOL,
+    to_side: Side = Side.COUNCIL,
+    at: datetime | None = None,
+    by_id: str = "senco",
+) -> Message:
+    """A message that needs an answer about a referral or a request for advice."""
+    kind = "referral_id" if isinstance(about, Referral) else "advice_id"
+    made = Message(
+        **{kind: about.id},
+        side=side,
+        to_side=to_side,
+        needs_answer=True,
+        text="Canary asks: which mornings?",
+        token=secrets.token_hex(8),
+        at=at or clock.now(),
+        by_id=by_id,
+        by_name=by_id,
+    )
+    session.add(made)
+    session.flush()
+    return made
+
+
+def advice(session: Session, reference: str, *, urn: int = SCHOOL) -> AdviceRequest:
+    """A request for advice that has been asked, without its question."""
+    made = AdviceRequest(
+        reference=reference,
+        urn=urn,
+        school_name="Little Snoring Invented Primary",
+        contact_name="Sam O'Brien-Łukasz",
+        contact_email="senco@school.example",
+        topic="Calm starts",
+        may_become_referral=True,
+        token=reference,
+        asked_by_id="senco",
+        asked_by_name="Sam O'Brien-Łukasz",
+    )
+    session.add(made)
+    session.flush()
+    return made
+
+
 def head_decision(session: Session, row: Referral) -> HeadDecision:
     """The head of a draft's school does not agree yet, and says why."""
     made = HeadDecision(
@@ -196,6 +243,17 @@ def head_decision(session: Session, row: Referral) -> HeadDecision:
     session.add(made)
     session.flush()
     session.add(HeadRemark(decision_id=made.id, referral_id=row.id, text="Say more"))
+    session.flush()
+
+
+def seen(session: Session, of: Message, person: str, side: Side = Side.SCHOOL) -> MessageSeen:
+    """`person` has read up to and with the message `of`."""
+    kind = Conversation.referral_id if of.referral_id else Conversation.advice_id
+    talk = session.scalars(
+        select(Conversation.id).where(kind == (of.referral_id or of.advice_id))
+    ).one()
+    made = MessageSeen(conversation_id=talk, person_id=person, side=side, up_to=of.id)
+    session.add(made)
     session.flush()
     return made
 

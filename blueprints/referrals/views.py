@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from s2s_portal.access import allow, school
+from s2s_portal.blueprints import threads
 from s2s_portal.blueprints.forms import ButtonForm, tidy
 from s2s_portal.blueprints.pages import page, refuse, time_of_day
 from s2s_portal.blueprints.referrals import start_views
@@ -24,6 +25,7 @@ from s2s_portal.models.codes import Kind, Status
 from s2s_portal.models.colleague import Contribution
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
+    advice_list,
     attachments,
     changes,
     colleagues,
@@ -44,6 +46,7 @@ from s2s_portal.services import (
     standing,
     subjects,
     submission,
+    waiting_messages,
     withdrawing,
 )
 
@@ -71,9 +74,8 @@ def index() -> ResponseReturnValue:
     search = tidy(request.form.get("q", ""))[:100]
     wanted = asked.get("status", "")
     status = Status(wanted) if wanted in set(Status) else None
-    found = school_list.listed(
-        by=current_actor(), status=status, search=search, after=asked.get("after") or None
-    )
+    after = asked.get("after") or None
+    found = school_list.listed(by=current_actor(), status=status, search=search, after=after)
     return page(
         "s2s/referrals/index.html",
         found=found,
@@ -83,6 +85,8 @@ def index() -> ResponseReturnValue:
         status=status,
         search=search,
         words=school_list.STATUS_WORDS,
+        waiting=waiting_messages.count(by=current_actor()),
+        advice_open=[] if asked else advice_list.open_of_school(by=current_actor()),
     )
 
 
@@ -95,7 +99,8 @@ def show(reference: str) -> ResponseReturnValue:
         return page("s2s/referrals/expired.html", referral=referral, standing=standing)
     in_hand = drafting.is_in_hand(referral)
     template = "task_list" if in_hand else "show"
-    return page(
+    shown = threads.talk(referral)
+    answer = page(
         f"s2s/referrals/{template}.html",
         referral=referral,
         standing=standing,
@@ -117,7 +122,9 @@ def show(reference: str) -> ResponseReturnValue:
         may_amend=changes.may_amend(referral),
         may_withdraw=referral.status in withdrawing.WITHDRAWABLE,
         ended_agreement=withdrawing.agreement_withdrawal(referral),
+        talk=shown,
     )
+    return threads.read(shown, answer)
 
 
 @bp.route("/<reference>/kind", methods=["GET", "POST"])

@@ -8,6 +8,7 @@ from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import allow, officer
+from s2s_portal.blueprints import threads
 from s2s_portal.blueprints.agreement import agreement_page
 from s2s_portal.blueprints.forms import tidy
 from s2s_portal.blueprints.pages import page, pdf, refuse
@@ -39,6 +40,7 @@ from s2s_portal.services import (
     standing,
     triage,
     visits,
+    waiting_messages,
     withdrawing,
     worklist,
 )
@@ -71,6 +73,7 @@ def index() -> ResponseReturnValue:
         search=search,
         words=worklist.PILE_WORDS,
         colour=standing.colour,
+        waiting=waiting_messages.count(by=current_actor()),
     )
 
 
@@ -79,7 +82,8 @@ def index() -> ResponseReturnValue:
 def show(reference: str) -> ResponseReturnValue:
     """The whole referral with its history, and what can be decided about it now."""
     referral = referrals.get(reference, whole=True)
-    return page(
+    shown = threads.talk(referral)
+    answer = page(
         "s2s/triage/show.html",
         referral=referral,
         stands=worklist.PILE_WORDS[Pile(referral.status.value)],
@@ -102,7 +106,9 @@ def show(reference: str) -> ResponseReturnValue:
         may_stop=is_pupil(referral) and referral.status in withdrawing.WITHDRAWABLE,
         ended_agreement=withdrawing.agreement_withdrawal(referral),
         agreed_by_head=heads.agreed(referral),
+        talk=shown,
     )
+    return threads.read(shown, answer)
 
 
 def is_waiting(referral: Referral) -> bool:

@@ -59,6 +59,10 @@ KEPT_TABLES = frozenset(
         "section_change",
         "agreement_withdrawal",
         "attachment",  # its own service lets go of the file and its label
+        "message",  # of what has been sent
+        "conversation",
+        "advice_request",  # which had been sent before it became a draft
+        "advice_event",
         "allocation",
         "visit",
         "visit_record",

@@ -13,9 +13,11 @@ from s2s_portal import audit, clock, references
 from s2s_portal.database import session
 from s2s_portal.identity import Actor
 from s2s_portal.models.codes import Status
+from s2s_portal.models.conversation import Conversation, Side
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit
 from s2s_portal.services import referrals, standing
+from s2s_portal.services.threads import Turn, still_waits, turn_of
 from s2s_portal.state import setting
 
 # A status as a school looks for it.
@@ -36,10 +38,13 @@ ESCAPED, ESCAPE = re.compile(r"[%_\\]"), r"\\\g<0>"  # what LIKE would take for 
 
 @dataclass(frozen=True)
 class Line:
-    """One referral of the list, and where it stands with its next date, in words."""
+    """One referral of the list, where it stands with its next date, in words, and whose turn it is
+    in its messages, if anybody's.
+    """
 
     referral: Referral
     stands: str
+    turn: Turn | None
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,18 @@ def listed(
     for row in rows:
         audit.looked_at("referral", row.Referral.reference)
     return ListPage(
-        [Line(row.Referral, standing.stands(row.Referral, row.next_visit)) for row in rows],
+        [
+            Line(row.Referral, standing.stands(row.Referral, row.next_visit), _turn(row))
+            for row in rows
+        ],
         rows[-1].Referral.reference if more else None,
     )
+
+
+def _turn(row: Any) -> Turn | None:
+    if not still_waits(row.waits_for, row.Referral.status):
+        return None
+    return turn_of(row.waits_for, row.waits_since, Side.SCHOOL)
 
 
 def _rows() -> Select[*tuple[Any, ...]]:
@@ -92,8 +106,9 @@ def _rows() -> Select[*tuple[Any, ...]]:
         .label("next_visit")
     )
     return (
-        select(Referral, coming)
+        select(Referral, coming, Conversation.waits_for, Conversation.waits_since)
         .outerjoin(Referral.subject)
+        .outerjoin(Conversation, Conversation.referral_id == Referral.id)
         .options(contains_eager(Referral.subject))
         .order_by(Referral.created_at.desc(), Referral.id.desc())
     )
