@@ -74,6 +74,13 @@ class Incomplete(Refused):
         self.sections = sections
 
 
+class RepeatFound(Incomplete):
+    """The school has sent another referral about the same, and has not said why it asks again."""
+
+    def __init__(self) -> None:
+        super().__init__(["repeat"])
+
+
 class ConsentMissing(Refused):
     """A named pupil's referral without the agreement of a parent or carer."""
 

@@ -75,6 +75,20 @@ SETTINGS: tuple[Setting, ...] = (
         "A draft that nobody saves for so many days is deleted; a mail says so a week before.",
     ),
     Setting(
+        "S2S_MATCH_KEY",
+        None,
+        str,
+        "A secret, 32 characters or more, for this alone: by it referrals about the same pupil or"
+        " class find each other. Empty means that repeats are not looked for.",
+    ),
+    Setting(
+        "S2S_REPEAT_MONTHS",
+        12,
+        int,
+        "A referral about the same pupil or class is a repeat if the earlier one is under way, or"
+        " ended within so many months.",
+    ),
+    Setting(
         "S2S_HEAD_AGREES",
         False,
         bool,

@@ -17,7 +17,7 @@ from s2s_portal.blueprints.referrals.forms import KindForm, SubmitForm
 from s2s_portal.blueprints.referrals.kind_changed import changed_page, of_another_kind
 from s2s_portal.blueprints.referrals.section_pages import PAGES, page_of
 from s2s_portal.database import unit_of_work
-from s2s_portal.errors import OutOfOrder, Refused
+from s2s_portal.errors import OutOfOrder, Refused, RepeatFound
 from s2s_portal.identity import current_actor
 from s2s_portal.models.answer import DraftCopy
 from s2s_portal.models.codes import Kind, Status
@@ -31,11 +31,14 @@ from s2s_portal.services import (
     copies,
     drafting,
     drafts,
+    earlier,
     form_versions,
     heads,
     labels,
     openings,
     reading,
+    referrals,
+    repeats,
     school_list,
     sections,
     standing,
@@ -45,6 +48,7 @@ from s2s_portal.services import (
 )
 
 bp = Blueprint("referrals", __name__)
+ROWS = frozenset(referrals.ROWS)  # what the whole form asks
 # "kind" has a page of its own, but an address like the others.
 SECTION = f"<any(kind, {', '.join(PAGES)}):section>"
 
@@ -86,10 +90,11 @@ def index() -> ResponseReturnValue:
 @allow(school)
 def show(reference: str) -> ResponseReturnValue:
     """The task list while it is the school's to change; afterwards, where it stands."""
-    referral = drafting.mine(reference, by=current_actor())
+    referral = drafting.mine(reference, by=current_actor(), only=ROWS)
     if referral.status is Status.EXPIRED:
         return page("s2s/referrals/expired.html", referral=referral, standing=standing)
-    template = "task_list" if drafting.is_in_hand(referral) else "show"
+    in_hand = drafting.is_in_hand(referral)
+    template = "task_list" if in_hand else "show"
     return page(
         f"s2s/referrals/{template}.html",
         referral=referral,
@@ -100,13 +105,15 @@ def show(reference: str) -> ResponseReturnValue:
         asked_of=colleagues.latest(referral),
         head=heads.standing(referral),
         agreed_by_head=heads.agreed(referral),
-        missing=submission.missing(referral) if drafting.is_in_hand(referral) else [],
+        missing=submission.missing(referral) if in_hand else [],
+        earlier=earlier.of(referral) if in_hand and repeats.are_known(referral) else [],
         charge=sections.charge(referral),
-        parts=reading.parts(referral),
+        parts=[] if in_hand else reading.parts(referral),
         attached=attachments.shown(referral, refused=True),
+        evidence=attachments.evidence(referral),
         files_offered=attachments.offered(),
         asked=openings.asked(referral),
-        changes=changes.log(referral),
+        changes=changes.log(referral) if referral.submitted_at else [],
         may_amend=changes.may_amend(referral),
         may_withdraw=referral.status in withdrawing.WITHDRAWABLE,
         ended_agreement=withdrawing.agreement_withdrawal(referral),
@@ -117,7 +124,7 @@ def show(reference: str) -> ResponseReturnValue:
 @allow(school)
 def kind(reference: str) -> ResponseReturnValue:
     """What the referral is for: first of all, and before a change says what it drops."""
-    referral = drafting.mine(reference, by=current_actor())
+    referral = drafting.mine(reference, by=current_actor(), only=())
     form = KindForm(data={"kind": referral.kind, "seen": drafting.seen_mark(referral, "kind")})
     form.offer(form_versions.of(referral).asked)
     dropped: list[str] = []
@@ -156,7 +163,7 @@ def kind(reference: str) -> ResponseReturnValue:
 @allow(school)
 def section(reference: str, section: str) -> ResponseReturnValue:
     """One short page of the form."""
-    referral = drafting.mine(reference, by=current_actor())
+    referral = drafting.mine(reference, by=current_actor(), only=(section,))
     elsewhere = _comes_first(referral, section)
     if elsewhere is not None:
         return elsewhere
@@ -264,7 +271,10 @@ def section_page(
         section=section,
         title=sections.title(referral, section),
         declaration=declaration,
+        files_offered=attachments.offered() and openings.is_open(referral, "files"),
+        problem=sections.problem(referral, section),
         saved_by_another=reading.part_lines(referral, section) if stale else [],
+        earlier=earlier.of(referral) if section == form_versions.REPEAT else [],
         copy=copy,
         in_hand=drafting.is_in_hand(referral),
         button=ButtonForm() if copy else None,
@@ -317,7 +327,7 @@ def check(reference: str) -> ResponseReturnValue:
 
 
 def _check_page(reference: str, form: SubmitForm) -> ResponseReturnValue:
-    referral = drafting.mine(reference, by=current_actor())
+    referral = drafting.mine(reference, by=current_actor(), only=ROWS)
     if not drafting.is_in_hand(referral):
         return redirect(url_for(".show", reference=referral.reference))
     form.token.data, form.seen.data = secrets.token_urlsafe(24), str(referral.version)
@@ -328,6 +338,7 @@ def _check_page(reference: str, form: SubmitForm) -> ResponseReturnValue:
         referral=referral,
         parts=reading.parts(referral),
         attached=attachments.shown(referral, refused=True),
+        evidence=attachments.evidence(referral),
         files_offered=attachments.offered(),
         missing=submission.missing(referral),
         sections=sections,
@@ -356,6 +367,11 @@ def submit(reference: str) -> ResponseReturnValue:
                     by=current_actor(),
                 )
             return redirect(url_for(".submitted", reference=reference))
+        except RepeatFound:
+            with unit_of_work() as work:
+                held = drafting.in_hand(reference, by=current_actor())
+                repeats.note_found(work, held)
+            return redirect(url_for(".section", reference=reference, section=form_versions.REPEAT))
         except Refused as error:
             refuse(form, error)
     return _check_page(reference, form)

@@ -28,11 +28,13 @@ from s2s_portal.services import (
     attachments,
     changes,
     closing,
+    earlier,
     heads,
     ledger,
     reading,
     referral_documents,
     referrals,
+    repeats,
     sections,
     standing,
     triage,
@@ -87,10 +89,13 @@ def show(reference: str) -> ResponseReturnValue:
         visits=standing.visits(referral),
         parts=reading.parts(referral),
         attached=attachments.shown(referral),
+        evidence=attachments.evidence(referral),
         booked=visits.booked,
         charge=ledger.charge_for(referral.reference),
         achieved=closing.ACHIEVED_WORDS,
         not_yet=closing.what_is_missing(referral),
+        earlier=earlier.of(referral),
+        looked_for=repeats.looked_for(),
         changes=changes.log(referral),
         changed=changes.changed_since_return(referral) if is_waiting(referral) else set(),
         titles=sections.titles(referral),
@@ -162,7 +167,8 @@ def decline(reference: str) -> ResponseReturnValue:
 @allow(officer)
 def return_for_information(reference: str) -> ResponseReturnValue:
     """Send it back to the school for more information in the sections that are named."""
-    form = return_form(sections.may_be_asked(referrals.get(reference, whole=True)))
+    whole = referrals.get(reference, whole=True)
+    form = return_form(sections.may_be_asked(whole), triage.opened_too(whole))
 
     def decide(work: UnitOfWork) -> None:
         triage.return_for_information(
@@ -249,6 +255,7 @@ def _asked(template: str, form: DecidingForm, referral: Referral) -> ResponseRet
         referral=referral,
         fee=triage.fee_words(referral),
         not_yet=closing.what_is_missing(referral) if template == "close" else "",
+        earlier=earlier.of(referral) if template in {"accept", "decline"} else [],
         outcomes=closing.outcomes_to_read(referral) if template == "close" else [],
         achieved=closing.ACHIEVED_WORDS,
     )

@@ -18,7 +18,7 @@ from s2s_portal.models.codes import Achieved, Closure, DeclineReason
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.visit import VisitKind
 from s2s_portal.reference_portal import demonstration_words as words
-from s2s_portal.reference_portal.demonstration_forms import fill
+from s2s_portal.reference_portal.demonstration_forms import fill, say_why_again
 from s2s_portal.reference_portal.demonstration_schools import (
     ACADEMY,
     CHURCH_PRIMARY,
@@ -38,6 +38,7 @@ from s2s_portal.services import (
     record_answers,
     records,
     referrals,
+    repeats,
     sections,
     submission,
     triage,
@@ -116,6 +117,8 @@ def _submit(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
     if "own" in sections.missing(referral):  # sixteen since, or just now
         today = clock.today()
         consent.save_own(work, referral, pupil_agreed=True, pupil_agreed_on=today, by=by)
+    repeats.note(work, referral)  # another may have been sent since it was filled in
+    say_why_again(work, referral, by)
     token = f"demonstration-{story.random.getrandbits(64):016x}"
     submission.submit(work, story.reference, token=token, by=by)
 

@@ -23,6 +23,7 @@ COLUMNS = {
     "criteria": ("criteria",),
     "practicalities": ("preferred_days", "visit_notes", "safety_notes", "purchase_order"),
     "declaration": ("declared_by",),
+    "repeat": ("repeat_reason",),
 }
 
 PUPIL = ("surname", "forenames", "known_as", "date_of_birth", "sex")
@@ -50,7 +51,7 @@ PUPIL_AGREEMENT = (
     "obtained_on",
 )
 GROUP_AGREEMENT = ("how", "obtained_by", "obtained_on", "group_told")
-SHARING = ("scope", "shared_with", "evidence")
+SHARING = ("scope", "shared_with", "evidence", "evidence_file")
 OWN = ("pupil_agreed", "pupil_agreed_on")
 
 

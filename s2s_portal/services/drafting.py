@@ -7,7 +7,7 @@ saved something else since, `Stale` is raised and nothing changes; None skips th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -98,9 +98,13 @@ def _begin(
     raise RuntimeError("No free reference was found.")
 
 
-def mine(reference: str, *, by: Actor) -> Referral:
-    """The referral `reference`, whole, if it is of a school `by` acts for; else NotFound."""
-    referral = referrals.get(reference, whole=True)
+def mine(reference: str, *, by: Actor, only: Collection[str] | None = None) -> Referral:
+    """The referral `reference`, whole, if it is of a school `by` acts for; else NotFound.
+
+    With `only`, for a page of those sections: whole but for the rows of others.
+    """
+    sections_ = None if only is None else frozenset(only)
+    referral = referrals.get(reference, whole=True, sections=sections_)
     if referral.urn not in by.establishments:
         raise NotFound()
     return referral

@@ -30,6 +30,7 @@ from s2s_portal.models.answer import (
 )
 from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.colleague import Contribution, HeadRemark
+from s2s_portal.models.match import MatchMark
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import attachments, calendar, notices, referrals
 from s2s_portal.services.terms import written
@@ -46,6 +47,7 @@ FORGOTTEN: tuple[type[Base], ...] = (
     OutcomeWanted,
     Agreement,
     DraftCopy,
+    MatchMark,
     Contribution,
     HeadRemark,
 )
@@ -84,6 +86,7 @@ BLANKED: dict[str, object] = {
             "declaration",
             "created_by_email",
             "fewer_cycles",
+            "repeat_reason",
         ),
         "",
     ),
@@ -91,6 +94,7 @@ BLANKED: dict[str, object] = {
     "answered": {},
     "support": [],
     "criteria": [],
+    "repeats": [],
 }
 
 

@@ -12,7 +12,14 @@ from s2s_portal.identity import Actor
 from s2s_portal.models.answer import Subject
 from s2s_portal.models.codes import Kind, Support
 from s2s_portal.models.referral import Referral
-from s2s_portal.services import colleagues, draft_rules, form_versions, openings, sections
+from s2s_portal.services import (
+    colleagues,
+    draft_rules,
+    form_versions,
+    openings,
+    repeats,
+    sections,
+)
 from s2s_portal.services.draft_rules import Involved
 from s2s_portal.services.drafting import forget, note, seen_mark, settled
 
@@ -80,7 +87,7 @@ def _drop(work: UnitOfWork, referral: Referral, dropped: list[str]) -> None:
     if "support" in dropped:
         referral.support, referral.reason = [], ""
     forget(referral, dropped)
-    work.flush()
+    repeats.note(work, referral)
 
 
 def save_subject(
@@ -146,7 +153,8 @@ def _save(
     subject = _subject(referral)
     for name, value in given.items():
         setattr(subject, name, value)
-    note(work, referral, section, by)
+    alike = repeats.note(work, referral)
+    note(work, referral, section, by, **alike)
 
 
 def _check_needs_still_fit(referral: Referral, provision: str) -> None:

@@ -25,6 +25,7 @@ from s2s_portal.models.establishment import ImportRun
 from s2s_portal.models.intake import IntakeClosing
 from s2s_portal.models.invitation import Newcomer, PractitionerInvitation
 from s2s_portal.models.ledger import LedgerVerification, Pull, PullFile, PullLine
+from s2s_portal.models.match import MatchMark
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.sign_on import EndedSignOn
 from s2s_portal.services import ledger, referrals
@@ -122,6 +123,8 @@ READERS: dict[str, set[str]] = {
     "audit_entry": {"auditor", "system"},
     "referral_measure": {"manager", "system"},
     "draft_copy": {"senco", "system"},
+    # Marks of what a referral is about: others are only told by `s2s.repeats_of`.
+    "match_mark": {"system"},
     # The teacher has a section of DRAFT: they read that one row, and nothing of the referral.
     "contribution": {"senco", "head", "teacher", "system"},
     "head_decision": {"senco", "head", "system"},
@@ -149,6 +152,7 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "addendum": (ALLOCATED, set(), set()),
     "acknowledgement": ({*SCHOOL_STAFF, "system"}, set(), set()),
     "record_document": (ALLOCATED, set(), set()),
+    "match_mark": ({"system"}, set(), {"system"}),
     # A copy of a row names a transaction gone by, so the school may not add it.
     "section_opening": ({"system"}, set(), set()),
     "section_change": ({*SCHOOL_STAFF, "system"}, set(), set()),
@@ -240,6 +244,7 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
             ),
             LedgerVerification(at=clock.now(), last_number=1, sound=True),
             DraftCopy(referral_id=draft.id, section="needs", by_id="senco", fields=[["a", "b"]]),
+            MatchMark(referral_id=mine.id, mark="0" * 64, basis="name", key_id="a"),
             EndedSignOn(key="account:senco", ended_at=clock.now()),
             IntakeClosing(window_id=1, closes=date(2019, 12, 31), by_id="a", by_name="A"),
             ImportRun(
