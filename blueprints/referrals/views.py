@@ -240,7 +240,8 @@ def _comes_first(referral: Referral, section: str) -> ResponseReturnValue | None
     if section in {"subject", "consent"} and referral.kind is None:
         return redirect(url_for(".kind", reference=reference))
     if section not in sections.keys(referral):
-        if request.method == "POST" and drafting.is_in_hand(referral):
+        known = section in sections.titles(referral)  # to the form that this referral is asked
+        if known and request.method == "POST" and drafting.is_in_hand(referral):
             form = page_of(referral, section).build(referral, None)
             return changed_page(referral, section, form)
         return redirect(url_for(".show", reference=reference))
