@@ -105,3 +105,16 @@ def practicalities(person: Person) -> None:
 def declaration(person: Person) -> None:
     """The declaration."""
     person.fill("Your name", "Sam O'Brien").choose("I make this declaration")
+
+
+def group(person: Person) -> None:
+    """Which pupils."""
+    person.fill("What you call the group", "The Otters").fill("How many pupils", "8")
+    person.fill("Their year groups", "Years 1 and 2").choose("SEN Support")
+
+
+def told(person: Person) -> None:
+    """How the parents and carers of a group were told."""
+    person.choose("By letter").fill("Who told them", "Sam O'Brien")
+    day(person, "Date they were told", clock.today())
+    person.choose("They have been given the privacy")

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser import form
 from tests.browser.keyboard import KeyboardPerson
 from tests.browser.person import DESKTOP, PHONE, Person, Portal
+from tests.browser.test_colleagues import link_in_mail
 from tests.browser.test_files import CALLED, wait_for
 from tests.browser.test_whole_path import REFERENCE
 from tests.files import made
@@ -48,6 +49,11 @@ def signs_on(
     yield sign_on
     for one in people:
         one.close()
+
+
+@pytest.fixture
+def heads_sign_on(signs_on: SignsOn) -> SignsOn:
+    return signs_on
 
 
 def begins(senco: Person, kind: str) -> str:
@@ -121,10 +127,52 @@ def test_training_alone(signs_on: SignsOn) -> None:
     answers(senco, "The training", form.training, "Enter")
     answers(senco, "Outcomes you want", form.outcomes, "Enter")
     answers(senco, "Practicalities", form.practicalities)
-    if senco.page.get_by_role("heading", name="Files").count():  # where a scanner runs
-        senco.press("Continue without a file")
+    without_files(senco)
     answers(senco, "Declaration", form.declaration, "Tick the box")
     sends(senco, reference, "Visual timetables")
+
+
+def test_a_group_begun_by_a_teacher_and_agreed_by_the_head(heads_sign_on: SignsOn) -> None:
+    senco, teacher = heads_sign_on("senco"), heads_sign_on("outsider")
+    reference = begins(senco, "A group or class of pupils")
+    senco.go(f"/s2s/referrals/{reference}/")
+    senco.follow(re.compile("Ask a colleague to fill this in.*Support you want"))
+    senco.press("Send the link")
+    says_error(senco, "Enter")
+    senco.fill("Name of your colleague", "Oz Thackery")
+    senco.fill("Their school email address", f"{reference.lower()}@school.example")
+    senco.press("Send the link").sees("We have sent Oz Thackery an email")
+    teacher.page.goto(link_in_mail(senco, reference))
+    teacher.press("Open the section").press("Save and hand back")
+    says_error(teacher, "Choose")
+    form.support(teacher)
+    teacher.press("Save and hand back").sees("You have handed this back")
+
+    senco.go(f"/s2s/referrals/{reference}/").follow(re.compile("Check what Oz Thackery wrote"))
+    senco.press("Save and continue").go(f"/s2s/referrals/{reference}/school")
+    answers(senco, "School and contact", form.school, "leader")
+    answers(senco, "The group", form.group, "Enter")
+    answers(senco, "Needs", form.needs, "primary need")
+    answers(senco, "Why this needs outside help", form.criteria, "Choose")
+    answers(senco, "What you have tried", form.tried, "Enter")
+    answers(senco, "Outcomes you want", form.outcomes, "Enter")
+    answers(senco, "How parents and carers were told", form.told, "Enter")
+    answers(senco, "Practicalities", form.practicalities)
+    without_files(senco)
+    answers(senco, "Declaration", form.declaration, "Tick the box")
+    senco.follow("Ask the head to agree").press("Ask the head")
+    says_error(senco, "Enter the email address")
+    senco.fill("Email address of the head", "head@portal.example")
+    senco.press("Ask the head").sees("asked the head")
+
+    head = heads_sign_on("head")
+    head.go("/s2s/referrals/").follow(re.compile(f"Read {reference} and say whether you agree"))
+    head.sees("The Otters", "£100: mainstream school, received")
+    head.press("Save your answer")
+    says_error(head)
+    head.choose(re.compile("^Yes|^I agree")).press("Save your answer")
+    senco.go(f"/s2s/referrals/{reference}/check").sees("agreed to this referral and its fee")
+    sends(senco, reference, "The Otters")
 
 
 def attaches(senco: Person, folder: Path) -> None:
@@ -140,6 +188,12 @@ def attaches(senco: Person, folder: Path) -> None:
     senco.press("Add the file").sees("The file has been added")
     wait_for(senco, "Plan")
     senco.press("Continue")
+
+
+def without_files(senco: Person) -> None:
+    """No file goes with it; where no scanner runs, none is asked for."""
+    if senco.page.get_by_role("heading", name="Files").count():
+        senco.press("Continue without a file")
 
 
 def sends(senco: Person, reference: str, *words: str) -> None:
