@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,21 @@ def portal(
 ) -> Iterator[Portal]:
     """The reference portal in a process of its own, with the real schools where there are any,
     and a virus scanner where there is one."""
-    folder = tmp_path_factory.mktemp("portal")
+    more = {"S2S_CLAMD": request.getfixturevalue("clamd").address} if PROGRAM else {}
+    with _running(tmp_path_factory.mktemp("portal"), more) as found:
+        found.read_real_schools()
+        yield found
+
+
+@pytest.fixture(scope="module")
+def portal_of_heads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """A portal of a council that wants a head's agreement before a referral is sent."""
+    with _running(tmp_path_factory.mktemp("heads"), {"S2S_HEAD_AGREES": "true"}) as found:
+        yield found
+
+
+@contextmanager
+def _running(folder: Path, more: dict[str, str]) -> Iterator[Portal]:
     port, smtp = _free_port(), _free_port()
     environment = {
         **{k: v for k, v in os.environ.items() if k != "DATABASE_URL"},
@@ -54,9 +69,8 @@ def portal(
         "PORTAL_SMTP_PORT": str(smtp),
         "S2S_DATA_DIR": str(folder / "instance"),
         "PYTHONUNBUFFERED": "1",
+        **more,
     }
-    if PROGRAM:
-        environment["S2S_CLAMD"] = request.getfixturevalue("clamd").address
     log = (folder / "log").open("w+")
     process = subprocess.Popen(
         [sys.executable, "-m", "s2s_portal.reference_portal"],
@@ -67,9 +81,7 @@ def portal(
     )
     try:
         _wait(process, Path(log.name))
-        found = Portal(f"http://127.0.0.1:{port}", environment, TOP)
-        found.read_real_schools()
-        yield found
+        yield Portal(f"http://127.0.0.1:{port}", environment, TOP)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)

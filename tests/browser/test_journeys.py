@@ -30,30 +30,35 @@ SignsOn = Callable[[str], Person]
 
 
 @pytest.fixture(params=["phone", "large text, no script"])
-def signs_on(
-    request: pytest.FixtureRequest, browser: Browser, large_text_browser: Browser, portal: Portal
-) -> Iterator[SignsOn]:
-    """Signs a persona on at a browser of their own, with no mouse."""
+def walker(
+    request: pytest.FixtureRequest, browser: Browser, large_text_browser: Browser
+) -> Iterator[Callable[[Portal], Person]]:
+    """Gives somebody who has no mouse a browser of their own at a portal."""
     people: list[Person] = []
 
-    def sign_on(persona: str) -> Person:
+    def walk(portal: Portal) -> Person:
         if request.param == "phone":
-            person = KeyboardPerson(browser, portal, size=PHONE)
+            people.append(KeyboardPerson(browser, portal, size=PHONE))
         else:
-            person = KeyboardPerson(
-                large_text_browser, portal, javascript=False, large_text=True, size=DESKTOP
-            )
-        people.append(person)
-        return person.sign_on(persona)
+            large = {"javascript": False, "large_text": True}
+            people.append(KeyboardPerson(large_text_browser, portal, size=DESKTOP, **large))
+        return people[-1]
 
-    yield sign_on
+    yield walk
     for one in people:
         one.close()
 
 
 @pytest.fixture
-def heads_sign_on(signs_on: SignsOn) -> SignsOn:
-    return signs_on
+def signs_on(walker: Callable[[Portal], Person], portal: Portal) -> SignsOn:
+    """Signs a persona on at the portal."""
+    return lambda persona: walker(portal).sign_on(persona)
+
+
+@pytest.fixture
+def heads_sign_on(walker: Callable[[Portal], Person], portal_of_heads: Portal) -> SignsOn:
+    """Signs a persona on where a head must agree."""
+    return lambda persona: walker(portal_of_heads).sign_on(persona)
 
 
 def begins(senco: Person, kind: str) -> str:
