@@ -6,6 +6,7 @@ and 2023 with them. Days, not instants: a deadline is a date.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import date, datetime, time, timedelta
 from functools import cache
 
@@ -21,12 +22,12 @@ def _bank_holidays() -> holidays.HolidayBase:
     return holidays.country_holidays("GB", subdiv="ENG")
 
 
-def is_working_day(day: date) -> bool:
-    """Whether the council works on `day`."""
-    return day.weekday() < 5 and day not in _bank_holidays()
+def is_working_day(day: date, closed: Container[date] = ()) -> bool:
+    """Whether the council works on `day`; `closed` are days on which it does not, besides."""
+    return day.weekday() < 5 and day not in closed and day not in _bank_holidays()
 
 
-def day_received(moment: datetime) -> date:
+def day_received(moment: datetime, closed: Container[date] = ()) -> date:
     """The day on which something that came at `moment` counts as received: day 0 of a deadline.
 
     `moment` is wall-clock time in Norfolk. After 5pm, or on a day off, it is the next working day.
@@ -34,7 +35,7 @@ def day_received(moment: datetime) -> date:
     day = moment.date()
     if moment.time() > DAY_ENDS:
         day += _ONE
-    while not is_working_day(day):
+    while not is_working_day(day, closed):
         day += _ONE
     return day
 

@@ -24,12 +24,14 @@ from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
     attachments,
     changes,
+    clocks,
     copies,
     drafting,
     drafts,
     form_versions,
     labels,
     openings,
+    promises,
     reading,
     school_list,
     sections,
@@ -80,6 +82,7 @@ def index() -> ResponseReturnValue:
 @allow(school)
 def show(reference: str) -> ResponseReturnValue:
     """The task list while it is the school's to change; afterwards, where it stands."""
+    clocks.note_broken(reference)
     referral = drafting.mine(reference, by=current_actor())
     if referral.status is Status.EXPIRED:
         return page("s2s/referrals/expired.html", referral=referral, standing=standing)
@@ -100,6 +103,7 @@ def show(reference: str) -> ResponseReturnValue:
         may_amend=changes.may_amend(referral),
         may_withdraw=referral.status in withdrawing.WITHDRAWABLE,
         ended_agreement=withdrawing.agreement_withdrawal(referral),
+        expected=promises.expected(referral, clocks.of(referral)),
     )
 
 

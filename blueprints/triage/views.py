@@ -27,8 +27,10 @@ from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
     attachments,
     changes,
+    clocks,
     closing,
     ledger,
+    promises,
     reading,
     referral_documents,
     referrals,
@@ -75,10 +77,14 @@ def index() -> ResponseReturnValue:
 @allow(officer)
 def show(reference: str) -> ResponseReturnValue:
     """The whole referral with its history, and what can be decided about it now."""
+    clocks.note_broken(reference)
     referral = referrals.get(reference, whole=True)
+    found = clocks.of(referral)
     return page(
         "s2s/triage/show.html",
         referral=referral,
+        due=promises.due(found),
+        broken=promises.kept(found),
         stands=worklist.PILE_WORDS[Pile(referral.status.value)],
         colour=standing.colour(referral.status),
         history=standing.history(referral),

@@ -52,6 +52,9 @@ KEPT_TABLES = frozenset(
         "section_opening",  # of what has been sent
         "section_change",
         "agreement_withdrawal",
+        "referral_clock",
+        "clock_change",
+        "clock_breach",
         "attachment",  # its own service lets go of the file and its label
         "allocation",
         "visit",

@@ -20,6 +20,8 @@ NEVER_CHANGED = (
     "addendum",
     "agreement_withdrawal",
     "audit_entry",
+    "clock_breach",
+    "clock_change",
     "fee",
     "import_run",
     "intake_closing",
