@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import Blueprint, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import allow, officer
 from s2s_portal.blueprints.agreement import agreement_page
-from s2s_portal.blueprints.forms import tidy
 from s2s_portal.blueprints.pages import page, pdf, refuse
+from s2s_portal.blueprints.triage import way_back
 from s2s_portal.blueprints.triage.forms import (
     AcceptForm,
     CloseForm,
@@ -19,6 +19,7 @@ from s2s_portal.blueprints.triage.forms import (
     ReopenForm,
     return_form,
 )
+from s2s_portal.blueprints.triage.list_forms import TakeForm
 from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
@@ -30,6 +31,7 @@ from s2s_portal.services import (
     clocks,
     closing,
     ledger,
+    officers,
     promises,
     reading,
     referral_documents,
@@ -41,36 +43,9 @@ from s2s_portal.services import (
     withdrawing,
     worklist,
 )
-from s2s_portal.services.worklist import Pile, Place
 
 bp = Blueprint("triage", __name__)
 DONE = "s2s-success"
-
-
-@bp.get("/")
-@allow(officer)
-def index() -> ResponseReturnValue:
-    """The worklist: what waits for a decision, or what was asked for in the URL."""
-    search = tidy(request.args.get("q", ""))[:100]
-    wanted = request.args.get("status", "")
-    pile = Pile.ALL if search else Pile.SUBMITTED
-    if wanted in set(Pile):
-        pile = Pile(wanted)
-    found = worklist.listing(
-        pile,
-        search=search,
-        after=Place.parse(request.args.get("after", "")),
-        before=Place.parse(request.args.get("before", "")),
-    )
-    return page(
-        "s2s/triage/index.html",
-        listing=found,
-        counts=worklist.counts(),
-        pile=pile,
-        search=search,
-        words=worklist.PILE_WORDS,
-        colour=standing.colour,
-    )
 
 
 @bp.get("/<reference>/")
@@ -78,6 +53,7 @@ def index() -> ResponseReturnValue:
 def show(reference: str) -> ResponseReturnValue:
     """The whole referral with its history, and what can be decided about it now."""
     clocks.note_broken(reference)
+    officers.note_opened(reference, current_actor())
     referral = referrals.get(reference, whole=True)
     found = clocks.of(referral)
     return page(
@@ -85,7 +61,11 @@ def show(reference: str) -> ResponseReturnValue:
         referral=referral,
         due=promises.due(found),
         broken=promises.kept(found),
-        stands=worklist.PILE_WORDS[Pile(referral.status.value)],
+        held=officers.of(referral),
+        take=TakeForm(formdata=None),
+        back=way_back.handed_on(),
+        to_list=way_back.to_list(),
+        stands=worklist.stands(referral.status.value),
         colour=standing.colour(referral.status),
         history=standing.history(referral),
         allocation=referrals.open_allocation(referral),
@@ -239,7 +219,7 @@ def _decision(
             refuse(form, error)
         else:
             flash(done, DONE)
-            return redirect(url_for(".show", reference=reference))
+            return redirect(url_for(".show", reference=reference, **way_back.handed_on()))
     referral = referrals.get(reference)
     if form.out_of_order:
         form.renew(referral.version)
@@ -251,6 +231,7 @@ def _asked(template: str, form: DecidingForm, referral: Referral) -> ResponseRet
         f"s2s/triage/{template}.html",
         form=form,
         referral=referral,
+        back=way_back.handed_on(),
         fee=triage.fee_words(referral),
         not_yet=closing.what_is_missing(referral) if template == "close" else "",
         outcomes=closing.outcomes_to_read(referral) if template == "close" else [],

@@ -17,6 +17,7 @@ from s2s_portal.models import (
     sign_on,
     terms,
     visit,
+    worklist,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "sign_on",
     "terms",
     "visit",
+    "worklist",
 ]

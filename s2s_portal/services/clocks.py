@@ -58,6 +58,7 @@ DECIDED = (Step.ACKNOWLEDGEMENT, Step.DECISION)
 ALL = tuple(Step)
 EFFECTS: dict[Action, Effect] = {
     Action.SUBMITTED: Effect(starts=DECIDED),
+    Action.ASSIGNED: Effect(meets=TAKEN_UP),
     Action.RETURNED: Effect(meets=TAKEN_UP, pauses=Why.RETURNED, starts=(Step.ANSWER,)),
     Action.RESUBMITTED: Effect(
         meets=(Step.ANSWER,), resumes=Why.RETURNED, starts=(Step.DECISION,)

@@ -49,9 +49,11 @@ FORGOTTEN: tuple[type[Base], ...] = (
 KEPT_TABLES = frozenset(
     {
         "referral_event",
-        "section_opening",  # of what has been sent
+        "section_opening",
         "section_change",
         "agreement_withdrawal",
+        "worklist_entry",  # of what has been sent
+        "officer_assignment",
         "referral_clock",
         "clock_change",
         "clock_breach",
