@@ -106,6 +106,13 @@ SETTINGS: tuple[Setting, ...] = (
         "A shared mailbox that is told of each referral to decide or to close; empty means none.",
     ),
     Setting(
+        "S2S_DAILY_LIST",
+        True,
+        bool,
+        "Whether that mailbox, and each officer who asks for it, gets one mail each working day with"
+        " what is due and overdue.",
+    ),
+    Setting(
         "S2S_EXTERNAL_URL",
         None,
         str,

@@ -6,7 +6,7 @@ and 2023 with them. Days, not instants: a deadline is a date.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from datetime import date, datetime, time, timedelta
 from functools import cache
 
@@ -51,3 +51,21 @@ def after(day: date, number: int) -> date:
         day += _ONE
         number -= is_working_day(day)
     return day
+
+
+def between(first: date, last: date, closed: Iterable[date] = ()) -> int:
+    """How many working days there are after `first`, up to `last`; 0 when that is not later.
+
+    Counted by whole weeks, so that a list can say how long each of its rows has waited.
+    """
+    if last <= first:
+        return 0
+    weeks, rest = divmod((last - first).days, 7)
+    days = weeks * 5 + sum((first + _ONE * n).weekday() < 5 for n in range(1, rest + 1))
+    off = {day for year in range(first.year, last.year + 1) for day in _holidays_of(year)}
+    return days - sum(first < day <= last and day.weekday() < 5 for day in off.union(closed))
+
+
+@cache
+def _holidays_of(year: int) -> frozenset[date]:
+    return frozenset(holidays.country_holidays("GB", subdiv="ENG", years=year))

@@ -66,9 +66,7 @@ def keep() -> ResponseReturnValue:
     if form.validate():
         try:
             with unit_of_work() as work:
-                officers.keep_list(
-                    work, name=form.name.data, wanted=wanted, by=current_actor()
-                )
+                officers.keep_list(work, name=form.name.data, wanted=wanted, by=current_actor())
         except Refused as error:
             refuse(form, error)
         else:
@@ -162,7 +160,7 @@ def assign(reference: str) -> ResponseReturnValue:
         form=form,
         referral=referral,
         held=held,
-        back=way_back.handed_on(),
+        handed_on=way_back.handed_on(),
     )
 
 

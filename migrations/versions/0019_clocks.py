@@ -95,7 +95,10 @@ def _levels() -> None:
     for name in ("unit", "warning", "at", "by_id", "by_name"):
         op.alter_column("service_level", name, server_default=None, schema="s2s")
     op.create_primary_key("pk_service_level", "service_level", ["id"], schema="s2s")
-    for rule in (_choice("service_level", "step", *STEPS), _choice("service_level", "unit", *UNITS)):
+    for rule in (
+        _choice("service_level", "step", *STEPS),
+        _choice("service_level", "unit", *UNITS),
+    ):
         op.create_check_constraint(rule.name, "service_level", rule.sqltext, schema="s2s")
     for name, rule in (("length", "length > 0"), ("warning", "warning >= 0")):
         op.create_check_constraint(
@@ -193,9 +196,7 @@ def _clocks() -> None:
         sa.PrimaryKeyConstraint("clock_id", name=op.f("pk_clock_breach")),
         schema="s2s",
     )
-    op.create_index(
-        "ix_clock_breach_referral_id", "clock_breach", ["referral_id"], schema="s2s"
-    )
+    op.create_index("ix_clock_breach_referral_id", "clock_breach", ["referral_id"], schema="s2s")
 
 
 def downgrade() -> None:

@@ -83,7 +83,9 @@ class ReferralClock(Base):
             postgresql_where=text("state IN ('running', 'paused')"),
             postgresql_nulls_not_distinct=True,
         ),
-        Index("ix_referral_clock_due_on", "due_on", "id", postgresql_where=text("state = 'running'")),
+        Index(
+            "ix_referral_clock_due_on", "due_on", "id", postgresql_where=text("state = 'running'")
+        ),
         CheckConstraint(
             "(state IN ('met', 'stopped')) = (ended_at IS NOT NULL)",
             name="ended",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from s2s_portal import working_days
 from s2s_portal.models.terms import Unit
 from s2s_portal.services.calendar import Calendar
 
@@ -59,8 +60,4 @@ def warned_on(due_on: date, warning: int, calendar: Calendar) -> date:
 
 def days_late(due_on: date, today: date, calendar: Calendar) -> int:
     """How many working days have gone by since the last day of a promise; 0 until then."""
-    day, late = due_on, 0
-    while day < today:
-        day += _ONE
-        late += calendar.is_working_day(day)
-    return late
+    return working_days.between(due_on, today, calendar.closed)

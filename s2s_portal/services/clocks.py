@@ -60,9 +60,7 @@ EFFECTS: dict[Action, Effect] = {
     Action.SUBMITTED: Effect(starts=DECIDED),
     Action.ASSIGNED: Effect(meets=TAKEN_UP),
     Action.RETURNED: Effect(meets=TAKEN_UP, pauses=Why.RETURNED, starts=(Step.ANSWER,)),
-    Action.RESUBMITTED: Effect(
-        meets=(Step.ANSWER,), resumes=Why.RETURNED, starts=(Step.DECISION,)
-    ),
+    Action.RESUBMITTED: Effect(meets=(Step.ANSWER,), resumes=Why.RETURNED, starts=(Step.DECISION,)),
     Action.ACCEPTED: Effect(meets=DECIDED, stops=ALL, starts=(Step.ALLOCATION,)),
     Action.DECLINED: Effect(meets=DECIDED, stops=ALL),
     # Given to another practitioner, the school is to hear from that one.
@@ -249,9 +247,7 @@ def _write(
     )
 
 
-def _end(
-    work: UnitOfWork, one: ReferralClock, state: ClockState, at: datetime, by: Actor
-) -> None:
+def _end(work: UnitOfWork, one: ReferralClock, state: ClockState, at: datetime, by: Actor) -> None:
     """Kept, or of no use any more: on the day of `at`, which may be too late."""
     day = clock.local(at).date()
     if is_broken(one, day) and one.breach is None:

@@ -202,7 +202,5 @@ def switch_digest(work: UnitOfWork, *, wanted: bool, by: Actor) -> None:
     """Whether `by` gets the daily list by mail. Raises Refused without an address to send it to."""
     if wanted and not by.email:
         raise Refused("The council’s portal has no email address for you, so nothing can be sent.")
-    work.session.execute(
-        update(Officer).where(Officer.account_id == by.id).values(digest=wanted)
-    )
+    work.session.execute(update(Officer).where(Officer.account_id == by.id).values(digest=wanted))
     audit.wrote(work, "asked for" if wanted else "ended", "daily list", by.id)

@@ -162,4 +162,3 @@ def kept(found: Sequence[ReferralClock]) -> list[str]:
         and WAITS_FOR[one.step] is not Party.SCHOOL
         and one.state is not ClockState.STOPPED
     ]
-

@@ -64,9 +64,9 @@ COUNTED_PILES = (
     Pile.ACCEPTED,
 )
 COUNTS = select(
-    func.s2s.worklist_counts(
-        bindparam("most"), bindparam("day"), bindparam("lately")
-    ).table_valued("pile", "number")
+    func.s2s.worklist_counts(bindparam("most"), bindparam("day"), bindparam("lately")).table_valued(
+        "pile", "number"
+    )
 )
 WAITING = {Status.SUBMITTED, Status.RETURNED, Status.ACCEPTED}
 NOBODY = 0  # as an officer: those that nobody looks after
@@ -124,7 +124,9 @@ class Offered:
 
 def stands(status: str) -> str:
     """Where a referral with this status stands, for an officer."""
-    return PILE_WORDS[Pile(status)] if status in set(Pile) else status.replace("_", " ").capitalize()
+    return (
+        PILE_WORDS[Pile(status)] if status in set(Pile) else status.replace("_", " ").capitalize()
+    )
 
 
 def listing(
@@ -206,7 +208,10 @@ def offered() -> Offered:
         areas=found.get("area", {}),
         phases={int(code): name for code, name in found.get("phase", {}).items()},
         needs=found.get("need", {}),
-        officers={NOBODY: "Nobody", **{int(n): name for n, name in found.get("officer", {}).items()}},
+        officers={
+            NOBODY: "Nobody",
+            **{int(n): name for n, name in found.get("officer", {}).items()},
+        },
         windows={int(number): words for number, words in found.get("window", {}).items()},
     )
 

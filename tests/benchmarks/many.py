@@ -19,8 +19,8 @@ SELECT n, 'S2S-B-' || n, 910000 + n % 400, 'Bench School ' || n % 400,
     CASE WHEN n % 3 = 0 THEN 'Ola Officer' WHEN n % 3 = 1 THEN 'Ravi Officer' END,
     CASE WHEN n % 3 < 2 THEN date '2019-05-13' + time '10:00' END, n % 6 = 0,
     CASE WHEN s.open THEN 'decision' END,
-    CASE WHEN s.open THEN date '2019-05-14' + (n * 7919 % 41 - 20) END,
-    CASE WHEN s.open THEN date '2019-05-14' + (n * 7919 % 41 - 21) END, at
+    CASE WHEN s.open THEN date '2019-05-14' + (n::bigint * 7919 % 41 - 20)::int END,
+    CASE WHEN s.open THEN date '2019-05-14' + (n::bigint * 7919 % 41 - 21)::int END, at
 FROM generate_series(1, {rows}) n,
     LATERAL (SELECT timestamptz '2019-05-14 09:00Z' - ({rows} - n) * interval '29 seconds' AS at) t,
     LATERAL (SELECT n % 20 AS k) k,

@@ -150,7 +150,9 @@ def test_worklist_search_by_school_or_reference_in_any_state(
         assert "No referral was found" in page.words
 
 
-@pytest.mark.parametrize("place", ["x", "1-2-3", "99999999999999999-1", "-1-1", "1" * 40 + "-1", "9999999.1-1"])
+@pytest.mark.parametrize(
+    "place", ["x", "1-2-3", "99999999999999999-1", "-1-1", "1" * 40 + "-1", "9999999.1-1"]
+)
 def test_worklist_bears_a_place_that_is_none(
     client: Client, referral: Referral, place: str
 ) -> None:
