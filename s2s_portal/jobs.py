@@ -134,7 +134,7 @@ def _add_file_tasks(app: Flask, jobs: procrastinate.App) -> None:
 
 
 def _add_clock_tasks(app: Flask, jobs: procrastinate.App) -> None:
-    """What promises need: a look at them each hour, new dates when asked for, a mail in the morning."""
+    """What promises need: a look each hour, new dates when asked for, a mail in the morning."""
 
     @jobs.periodic(cron="7 * * * *")
     @jobs.task(name=KEEP_CLOCKS, queue="upkeep", queueing_lock=KEEP_CLOCKS)

@@ -109,8 +109,8 @@ SETTINGS: tuple[Setting, ...] = (
         "S2S_DAILY_LIST",
         True,
         bool,
-        "Whether that mailbox, and each officer who asks for it, gets one mail each working day with"
-        " what is due and overdue.",
+        "Whether that mailbox, and each officer who asks, gets one mail each working day with what"
+        " is due and overdue.",
     ),
     Setting(
         "S2S_EXTERNAL_URL",

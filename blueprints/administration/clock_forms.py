@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from wtforms import HiddenField
@@ -59,7 +58,7 @@ class ClosureForm(S2SForm):
     ends = DayField("Last day (optional)")
     reason = Line("Why", [Needed("Enter why the council is closed")])
 
-    def given(self) -> dict[str, date | str | None]:
+    def given(self) -> dict[str, Any]:
         """The answers, by the names that `clock_rules.close` takes."""
         return {"starts": self.starts.data, "ends": self.ends.data, "reason": self.reason.data}
 

@@ -1,4 +1,4 @@
-"""For the administrator: service levels by date, closures of the council, and what they would move."""
+"""For the administrator: service levels, closures of the council, and what they would move."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def index() -> ResponseReturnValue:
     if not request.args:
         begin = officers.default_list(current_actor())
         if begin:
-            return redirect(f"{url_for('.index')}?{Wanted.parse(begin).query}")
+            return redirect(_address(Wanted.parse(begin)))
     return _list(Wanted.of(request.args), KeepForm(formdata=None), me)
 
 
@@ -71,7 +71,7 @@ def keep() -> ResponseReturnValue:
             refuse(form, error)
         else:
             flash(f"“{form.name.data}” is now one of your lists.", DONE)
-            return redirect(url_for(".index", **wanted.values))
+            return redirect(_address(wanted))
     return _list(wanted, form, officers.note(current_actor()))
 
 
@@ -122,7 +122,7 @@ def _pressed(act: Callable[[UnitOfWork], None], done: str) -> ResponseReturnValu
             refuse(form, error)
         else:
             flash(done, DONE)
-            return redirect(url_for(".index", **wanted.values))
+            return redirect(_address(wanted))
     said = KeepForm(formdata=None)
     said.form_errors = [*form.form_errors, *(text for field in form for text in field.errors)]
     said.query.data = wanted.query
@@ -171,7 +171,7 @@ def take(reference: str) -> ResponseReturnValue:
     me = officers.note(current_actor())
     form = TakeForm()
     if not form.validate():
-        return redirect(_shown(reference))
+        return redirect(way_back.shown(reference))
     with unit_of_work() as work:
         officers.assign(work, reference, officer=me.id, seen=form.seen.version, by=current_actor())
     return _assigned(reference)
@@ -180,8 +180,8 @@ def take(reference: str) -> ResponseReturnValue:
 def _assigned(reference: str) -> ResponseReturnValue:
     held = officers.of(referrals.get(reference))
     flash(f"{held.officer_name if held else 'Nobody'} looks after this referral.", DONE)
-    return redirect(_shown(reference))
+    return redirect(way_back.shown(reference))
 
 
-def _shown(reference: str) -> str:
-    return url_for(".show", reference=reference, **way_back.handed_on())
+def _address(wanted: Wanted) -> str:
+    return f"{url_for('.index')}?{wanted.query}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, flash, redirect, url_for
+from flask import Blueprint, flash, redirect
 from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import allow, officer
@@ -219,7 +219,7 @@ def _decision(
             refuse(form, error)
         else:
             flash(done, DONE)
-            return redirect(url_for(".show", reference=reference, **way_back.handed_on()))
+            return redirect(way_back.shown(reference))
     referral = referrals.get(reference)
     if form.out_of_order:
         form.renew(referral.version)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import request, url_for
 
 from s2s_portal.services.worklist_wanted import Wanted
@@ -21,3 +23,9 @@ def to_list() -> str:
     back = request.args.get("back", "")
     address = url_for("s2s.triage.index")
     return f"{address}?{Wanted.parse(back).here}" if back else address
+
+
+def shown(reference: str) -> str:
+    """The address of the officer's page of a referral, with that list handed on."""
+    values: dict[str, Any] = {"reference": reference, **handed_on()}
+    return url_for("s2s.triage.show", **values)

@@ -198,7 +198,7 @@ def _take(work: UnitOfWork, move: Move, reason: str, by_id: str, by_name: str) -
     )
     if one is None or one.state is not ClockState.RUNNING or one.due_on != move.before:
         return False
-    assert move.level_id is not None  # noqa: S101  (only a rule that is kept is ever applied)
+    assert move.level_id is not None
     one.due_on, one.warn_on = move.after, move.warn_on
     one.level_id, one.calendar = move.level_id, move.calendar
     work.session.add(
@@ -260,7 +260,7 @@ def close(
 
 
 def open_again(work: UnitOfWork, number: int, *, by: Actor) -> None:
-    """Take a closure out of the list that has not begun. Raises NotFound, or Refused once it has."""
+    """Take a closure out of the list. Raises NotFound, or Refused once it has begun."""
     _check_administrator(by)
     found = work.session.get(CouncilClosure, number)
     if found is None:

@@ -7,13 +7,11 @@ a row, by the daily job and whenever somebody reads the referral, and nothing mo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 
-from sqlalchemy import exists, func, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy import exists, select
 
 from s2s_portal import audit, clock, references
 from s2s_portal.database import UnitOfWork, session, unit_of_work
@@ -21,25 +19,29 @@ from s2s_portal.identity import SYSTEM, Actor, current_actor
 from s2s_portal.models.clocks import (
     OPEN,
     ClockBreach,
-    ClockChange,
     ClockKind,
     ClockState,
     ReferralClock,
 )
 from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.referral import Referral
-from s2s_portal.models.terms import ServiceLevel, Step
+from s2s_portal.models.terms import Step
 from s2s_portal.models.visit import Visit, VisitRecord
-from s2s_portal.services import calendar, clock_dates, service_levels
-from s2s_portal.services.calendar import Calendar
-from s2s_portal.services.clock_dates import Pause
-
-
-class Why(StrEnum):
-    """Why a clock stands still; one that does for two reasons goes on when both have gone."""
-
-    RETURNED = "returned"
-    HELD = "held"
+from s2s_portal.services import clock_dates, service_levels
+from s2s_portal.services.clock_rows import (
+    When,
+    Why,
+    begin,
+    end,
+    find,
+    is_broken,
+    note,
+    open_of,
+    pauses,
+    set_dates,
+    standing,
+    write,
+)
 
 
 @dataclass(frozen=True)
@@ -90,34 +92,54 @@ def follow(
 ) -> None:
     """Move the clocks of `referral` on: `action` has just happened to it, at the instant `at`.
 
-    With a new status (`moved`) comes the date that the referral itself shows.
+    With a new status (`moved`) comes the date that the referral itself shows. It is known before
+    anything is written, as a school may change its referral once, and the status with the date.
     """
-    effect = EFFECTS.get(action)
+    effect, when = EFFECTS.get(action), When(referral, at)
+    if moved:
+        referral.due_on = _to_come(referral, effect or Effect(), when)
     if effect is None and action not in VISITED:
         return
     work.flush()
     if action in VISITED:
         _visits(work, referral, by)
     if effect is not None:
-        _take(work, referral, effect, at, by)
-    if moved:
-        referral.due_on = _leading(referral)
+        _take(work, referral, effect, when, by)
 
 
-def _take(work: UnitOfWork, referral: Referral, effect: Effect, at: datetime, by: Actor) -> None:
-    kept = _open(referral) if effect.meets or effect.stops else []
-    for one in kept:
+def _to_come(referral: Referral, effect: Effect, when: When) -> date | None:
+    """The promise that the school is told first, as it will be once `effect` has been taken."""
+    step = LEADING.get(referral.status)
+    if step is None:
+        return None
+    going = [one for one in open_of(referral) if one.step is step and step not in effect.stops]
+    if not going:
+        level = service_levels.on(step, when.day) if step in effect.starts else None
+        if level is None:
+            return None
+        return clock_dates.due(when.day, level.length, level.unit, when.dates)
+    [one] = going
+    if standing(one.changes) - {effect.resumes}:
+        return None
+    if one.state is ClockState.RUNNING or one.breach is not None:
+        return one.due_on
+    stood = pauses(one.changes, when.day)
+    return clock_dates.due(one.day_zero, one.level.length, one.level.unit, when.dates, stood)
+
+
+def _take(work: UnitOfWork, referral: Referral, effect: Effect, when: When, by: Actor) -> None:
+    for one in open_of(referral) if effect.meets or effect.stops else []:
         if one.step in effect.meets:
-            _end(work, one, ClockState.MET, at, by)
+            end(work, one, ClockState.MET, when.at, by)
         elif one.step in effect.stops:
-            _end(work, one, ClockState.STOPPED, at, by)
+            end(work, one, ClockState.STOPPED, when.at, by)
     work.flush()
     if effect.pauses:
-        _pause(work, referral, effect.pauses, at, by)
+        _pause(work, referral, effect.pauses, when, by)
     if effect.resumes:
-        _resume(work, referral, effect.resumes, at, by)
+        _resume(work, referral, effect.resumes, when, by)
     if effect.starts:
-        _start(work, referral, effect.starts, at, by)
+        _start(work, referral, effect.starts, when, by)
     work.flush()
 
 
@@ -127,7 +149,7 @@ def pause(work: UnitOfWork, referral: Referral, why: Why, *, by: Actor | None = 
     The caller writes down what happened (`referrals.record`). Twice for one reason is once.
     """
     work.flush()
-    _pause(work, referral, why, clock.now(), by or current_actor())
+    _pause(work, referral, why, When(referral, clock.now()), by or current_actor())
     referral.due_on = _leading(referral)
 
 
@@ -137,13 +159,13 @@ def resume(work: UnitOfWork, referral: Referral, why: Why, *, by: Actor | None =
     It is as many days later as were lost, the first and the last day of the pause among them.
     """
     work.flush()
-    _resume(work, referral, why, clock.now(), by or current_actor())
+    _resume(work, referral, why, When(referral, clock.now()), by or current_actor())
     referral.due_on = _leading(referral)
 
 
 def of(referral: Referral) -> list[ReferralClock]:
     """Every clock of `referral`, in the order they were started, with what happened to each."""
-    return _clocks(ReferralClock.referral_id == referral.id)
+    return find(ReferralClock.referral_id == referral.id)
 
 
 def note_broken(reference: str) -> None:
@@ -167,12 +189,7 @@ def note_broken(reference: str) -> None:
     )
     if found is not None:
         with unit_of_work() as work:
-            _note(work, today, found)
-
-
-def is_broken(one: ReferralClock, today: date) -> bool:
-    """Whether a running clock has run out before `today`; a pause is no breach."""
-    return one.state is ClockState.RUNNING and one.due_on < today
+            note(work, today, found)
 
 
 def upkeep() -> int:
@@ -186,35 +203,7 @@ def upkeep() -> int:
             _visits(work, held, SYSTEM)
             audit.wrote(work, "followed up visits of", "referral", held.reference)
     with unit_of_work() as work:
-        return _note(work, clock.today(), None)
-
-
-def _note(work: UnitOfWork, day: date, referral_id: int | None) -> int:
-    """Write down what was broken before `day`; the database does it, once for each clock."""
-    noted: int = work.session.scalar(select(func.s2s.note_breaches(day, referral_id))) or 0
-    if noted:
-        work.wrote = True
-        audit.wrote(work, "noted", "broken promise", str(referral_id or "all"))
-    return noted
-
-
-def _clocks(*where: object) -> list[ReferralClock]:
-    found = session().scalars(
-        select(ReferralClock)
-        .where(*where)  # type: ignore[arg-type]
-        .options(
-            joinedload(ReferralClock.level),
-            joinedload(ReferralClock.breach),
-            joinedload(ReferralClock.changes),
-        )
-        .order_by(ReferralClock.id)
-        .execution_options(populate_existing=True)
-    )
-    return list(found.unique())
-
-
-def _open(referral: Referral) -> list[ReferralClock]:
-    return _clocks(ReferralClock.referral_id == referral.id, ReferralClock.state.in_(OPEN))
+        return note(work, clock.today(), None)
 
 
 def _leading(referral: Referral) -> date | None:
@@ -230,132 +219,44 @@ def _leading(referral: Referral) -> date | None:
     )
 
 
-def _write(
-    work: UnitOfWork, one: ReferralClock, kind: ClockKind, day: date, reason: str, by: Actor
-) -> None:
-    work.session.add(
-        ClockChange(
-            clock_id=one.id,
-            referral_id=one.referral_id,
-            kind=kind,
-            on_day=day,
-            due_on=one.due_on,
-            reason=reason,
-            by_id=by.id,
-            by_name=by.name,
-        )
-    )
-
-
-def _end(work: UnitOfWork, one: ReferralClock, state: ClockState, at: datetime, by: Actor) -> None:
-    """Kept, or of no use any more: on the day of `at`, which may be too late."""
-    day = clock.local(at).date()
-    if is_broken(one, day) and one.breach is None:
-        _note(work, day, one.referral_id)
-    one.state, one.ended_at = state, at
-    _write(work, one, ClockKind(state.value), day, "", by)
-
-
-def _pause(work: UnitOfWork, referral: Referral, why: Why, at: datetime, by: Actor) -> None:
-    day = clock.local(at).date()
-    for one in _open(referral):
+def _pause(work: UnitOfWork, referral: Referral, why: Why, when: When, by: Actor) -> None:
+    day = when.today
+    for one in open_of(referral):
         if one.step is Step.ANSWER or why in standing(one.changes):
             continue
         if is_broken(one, day) and one.breach is None:
-            _note(work, day, referral.id)
+            note(work, day, referral.id)
         one.state = ClockState.PAUSED
-        _write(work, one, ClockKind.PAUSED, day, why, by)
+        write(work, one, ClockKind.PAUSED, day, why, by)
     work.flush()
 
 
-def _resume(work: UnitOfWork, referral: Referral, why: Why, at: datetime, by: Actor) -> None:
-    waiting = [one for one in _open(referral) if why in standing(one.changes)]
-    if not waiting:
-        return
-    dates = calendar.of(referral.urn)
-    day = dates.day_received(clock.local(at))
-    for one in waiting:
+def _resume(work: UnitOfWork, referral: Referral, why: Why, when: When, by: Actor) -> None:
+    for one in open_of(referral):
+        if why not in standing(one.changes):
+            continue
         rest = standing(one.changes) - {why}
         if not rest:
             one.state = ClockState.RUNNING
             if one.breach is None:
-                _set_dates(one, one.level, dates, pauses(one.changes, day))
-        _write(work, one, ClockKind.RESUMED, day, why, by)
+                set_dates(one, one.level, when.dates, pauses(one.changes, when.day))
+        write(work, one, ClockKind.RESUMED, when.day, why, by)
     work.flush()
 
 
 def _start(
-    work: UnitOfWork, referral: Referral, steps: Iterable[Step], at: datetime, by: Actor
+    work: UnitOfWork, referral: Referral, steps: Iterable[Step], when: When, by: Actor
 ) -> None:
-    dates = calendar.of(referral.urn)
-    day = dates.day_received(clock.local(at))
-    going = {one.step for one in _open(referral)}
+    going = {one.step for one in open_of(referral)}
     for step in steps:
-        level = None if step in going else service_levels.on(step, day)
+        level = None if step in going else service_levels.on(step, when.day)
         if level is not None:
-            _begin(work, referral, level, dates, day, at, by)
+            begin(work, referral, level, when, by)
     work.flush()
-
-
-def _begin(
-    work: UnitOfWork,
-    referral: Referral,
-    level: ServiceLevel,
-    dates: Calendar,
-    day: date,
-    at: datetime,
-    by: Actor,
-    visit_id: int | None = None,
-) -> ReferralClock:
-    one = ReferralClock(
-        referral_id=referral.id,
-        urn=referral.urn,
-        step=level.step,
-        visit_id=visit_id,
-        started_at=at,
-        day_zero=day,
-        state=ClockState.RUNNING,
-    )
-    _set_dates(one, level, dates, ())
-    work.session.add(one)
-    work.flush()
-    _write(work, one, ClockKind.STARTED, day, "", by)
-    return one
-
-
-def _set_dates(
-    one: ReferralClock, level: ServiceLevel, dates: Calendar, stood: Sequence[Pause]
-) -> None:
-    one.level_id, one.calendar = level.id, dates.version
-    one.due_on = clock_dates.due(one.day_zero, level.length, level.unit, dates, stood)
-    one.warn_on = clock_dates.warned_on(one.due_on, level.warning, dates)
-
-
-def standing(changes: Iterable[ClockChange]) -> set[str]:
-    """The reasons for which a clock with these changes stands still now."""
-    found: set[str] = set()
-    for change in changes:
-        if change.kind is ClockKind.PAUSED:
-            found.add(change.reason)
-        elif change.kind is ClockKind.RESUMED:
-            found.discard(change.reason)
-    return found
-
-
-def pauses(changes: Iterable[ClockChange], until: date) -> list[Pause]:
-    """The days on which a clock with these changes stood still; what lasts ends on `until`."""
-    since: dict[str, date] = {}
-    found = []
-    for change in changes:
-        if change.kind is ClockKind.PAUSED:
-            since[change.reason] = change.on_day
-        elif change.kind is ClockKind.RESUMED and change.reason in since:
-            found.append(Pause(since.pop(change.reason), change.on_day))
-    return [*found, *(Pause(day, until) for day in since.values())]
 
 
 def _with_visits_over() -> list[int]:
-    """The referrals, with a practitioner, of visits that are over and have no clock of their own."""
+    """The referrals, with a practitioner, of visits that are over and have no clock yet."""
     return list(
         session().scalars(
             select(Visit.referral_id)
@@ -389,18 +290,17 @@ def _visits(work: UnitOfWork, referral: Referral, by: Actor) -> None:
     for one in mine:
         after = [row.ends_at for row in made if row.ends_at >= one.started_at]
         if one.step is Step.FIRST_VISIT and one.state in OPEN and after:
-            _end(work, one, ClockState.MET, after[0], by)
-    dates = calendar.of(referral.urn)
+            end(work, one, ClockState.MET, after[0], by)
     clocked = {one.visit_id: one for one in mine if one.step is Step.RECORD}
     for row in made:
         record = clocked.get(row.id)
         if record is None:
-            day = dates.day_received(clock.local(row.ends_at))
-            level = service_levels.on(Step.RECORD, day)
+            when = When(referral, row.ends_at)
+            level = service_levels.on(Step.RECORD, when.day)
             if level is None:
                 continue
-            record = _begin(work, referral, level, dates, day, row.ends_at, by, row.id)
+            record = begin(work, referral, level, when, by, row.id)
             session().refresh(record, ["breach"])
         if row.issued_at is not None and record.state in OPEN:
-            _end(work, record, ClockState.MET, row.issued_at, by)
+            end(work, record, ClockState.MET, row.issued_at, by)
     work.flush()

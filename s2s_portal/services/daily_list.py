@@ -1,5 +1,7 @@
-"""One mail a working day with what is due and overdue: to the officers' mailbox, and to each officer
-who asked for it (W2). It has numbers, references and a link; nothing about a child or a school.
+"""One mail a working day with what is due and overdue (W2).
+
+To the officers' mailbox, and to each officer who asked for it. It has references, dates and a link;
+nothing about a child or a school.
 """
 
 from __future__ import annotations

@@ -37,14 +37,21 @@ def note(by: Actor) -> Officer:
     ):
         return here
     with unit_of_work() as work:
-        values = {"name": by.name, "email": by.email, "seen_on": clock.today()}
-        work.session.execute(
-            insert(Officer)
-            .values(account_id=by.id, **values)
-            .on_conflict_do_update(index_elements=[Officer.account_id], set_=values)
-        )
-        audit.wrote(work, "was here as", "officer", by.id)
+        keep(work, by)
     return session().scalars(select(Officer).where(Officer.account_id == by.id)).one()
+
+
+def keep(work: UnitOfWork, by: Actor) -> int:
+    """Write down that the officer `by` is here today; the number of their row."""
+    values = {"name": by.name, "email": by.email, "seen_on": clock.today()}
+    kept = work.session.execute(
+        insert(Officer)
+        .values(account_id=by.id, **values)
+        .on_conflict_do_update(index_elements=[Officer.account_id], set_=values)
+        .returning(Officer.id)
+    )
+    audit.wrote(work, "was here as", "officer", by.id)
+    return kept.scalar_one()
 
 
 def offered() -> list[Officer]:
@@ -153,7 +160,7 @@ def default_list(by: Actor) -> str:
 
 
 def keep_list(work: UnitOfWork, *, name: str, wanted: Wanted, by: Actor) -> SavedList:
-    """Keep a list under `name`. Raises Refused for a name that is empty or taken, or one too many."""
+    """Keep a list under `name`. Raises Refused for no name, one that is taken, or too many."""
     mine = lists(by)
     if not name:
         raise Refused("Enter a name for this list", field="name")

@@ -14,7 +14,7 @@ from s2s_portal.models.clocks import ClockKind, ClockState, ReferralClock
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.terms import Step
 from s2s_portal.services import calendar, clock_dates, clocks
-from s2s_portal.services.clocks import Why
+from s2s_portal.services.clock_rows import Why
 from s2s_portal.services.service_levels import (
     PARTY_WORDS,
     STEP_WORDS,
@@ -153,12 +153,12 @@ def tag(due_on: date, warn_on: date, today: date) -> tuple[str, str]:
 
 
 def kept(found: Sequence[ReferralClock]) -> list[str]:
-    """The promises that have ended too late, or not yet, in words, for the record."""
+    """The promises of the council or a practitioner that were kept too late, in words."""
     return [
         f"{STEP_WORDS[one.step]}: was due by {written(one.breach.due_on)}"
         + (f", done on {written(clock.local(one.ended_at).date())}" if one.ended_at else "")
         for one in found
         if one.breach is not None
         and WAITS_FOR[one.step] is not Party.SCHOOL
-        and one.state is not ClockState.STOPPED
+        and one.state is ClockState.MET
     ]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
+    Date,
     Select,
     Text,
     bindparam,
@@ -175,7 +175,7 @@ def statement(wanted: Wanted, limit: int) -> Select[Any]:
         query = query.where(here < tuple_(*at) if backwards else here > tuple_(*at))
     query = query.order_by(*(column.desc() if backwards else column for column in order))
     # A number, not a parameter: PostgreSQL plans for a tenth of the table where it does not know.
-    return query.limit(literal_column(str(int(limit))))  # type: ignore[arg-type]
+    return query.limit(literal_column(str(int(limit))))
 
 
 def counts(dates: Calendar | None = None) -> dict[Pile, str]:
@@ -217,10 +217,10 @@ def offered() -> Offered:
 
 
 @cache
-def _choices() -> CompoundSelect[Any]:
+def _choices() -> Any:
     """Each thing that can be chosen: which filter, its value and words, in order."""
 
-    def rows(name: str, value: Any, words: Any, order: Any) -> Select[Any]:
+    def rows(name: str, value: Any, words: Any, order: Any) -> Any:
         return select(
             literal_column(f"'{name}'").label("name"),
             cast(value, Text).label("value"),
@@ -246,7 +246,7 @@ def _choices() -> CompoundSelect[Any]:
 
 def _needs() -> dict[str, str]:
     rows = session().execute(select(NeedType.code, NeedType.label))
-    return dict(rows.all())  # type: ignore[arg-type]
+    return dict(rows.all())
 
 
 def _count_words(count: int) -> str:
@@ -282,8 +282,8 @@ def _in(pile: Pile) -> list[ColumnElement[bool]]:
         return [entry.status == pile.value]
     if pile in STATES:
         return [entry.state == pile.value]
-    mine = [entry.officer_id == bindparam("me"), entry.open]
-    rules: dict[Pile, list[ColumnElement[bool]]] = {
+    mine: list[Any] = [entry.officer_id == bindparam("me"), entry.open]
+    rules: dict[Pile, list[Any]] = {
         Pile.DUE: [entry.due_sort == bindparam("today")],
         Pile.OVERDUE: [entry.due_sort < bindparam("today")],
         Pile.MINE: mine,
@@ -300,7 +300,7 @@ def _values(dates: Calendar) -> dict[str, Any]:
 
 def _narrowed(wanted: Wanted) -> list[ColumnElement[bool]]:
     entry = WorklistEntry
-    rules: list[ColumnElement[bool]] = []
+    rules: list[Any] = []
     for column, value in (
         (entry.urn, wanted.school),
         (entry.district, wanted.area or None),
@@ -320,7 +320,7 @@ def _narrowed(wanted: Wanted) -> list[ColumnElement[bool]]:
 
 
 def _when(when: When | None) -> list[ColumnElement[bool]]:
-    entry, today = WorklistEntry, bindparam("today")
+    entry, today = WorklistEntry, bindparam("today", type_=Date)
     rules: dict[When | None, list[ColumnElement[bool]]] = {
         When.OVERDUE: [entry.due_sort < today],
         When.TODAY: [entry.due_sort == today],

@@ -19,7 +19,7 @@ One = TypeVar("One", bound=StrEnum)
 
 
 class Pile(StrEnum):
-    """What a list holds: by where the referrals stand, by when they are due, or by whose they are."""
+    """What a list holds: by where referrals stand, by when they are due, or by whose they are."""
 
     NEW = "new"
     RETURNED = "returned"

@@ -26,10 +26,10 @@ from s2s_portal.models.clocks import (
 from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.terms import ServiceLevel, Step, Unit
-from s2s_portal.services import calendar, clock_dates, clocks, promises, referrals
+from s2s_portal.services import calendar, clock_dates, clock_rows, clocks, promises, referrals
 from s2s_portal.services.calendar import Calendar
 from s2s_portal.services.clock_dates import Pause
-from s2s_portal.services.clocks import Why
+from s2s_portal.services.clock_rows import Why
 from tests import rows
 from tests.client import Client
 from tests.world import SCHOOL
@@ -393,7 +393,7 @@ def test_a_visit_made_in_time_is_no_breach_though_its_record_is_late(
     rows.visit(session, row, made, 1, issued=False)
     happens(row, Action.VISIT_BOOKED, date(2019, 5, 15))
     with clock.frozen(date(2019, 7, 1)):
-        clocks._note(UnitOfWork(session), clock.today(), None)  # before visits are followed up
+        clock_rows.note(UnitOfWork(session), clock.today(), None)  # before visits are followed up
         assert breaches(session) == []
         assert clocks.upkeep() == 1
     assert breaches(session) == [(Step.RECORD, date(2019, 6, 10))]

@@ -1,4 +1,4 @@
-"""Tiles, filters and orders in the address; who looks after what; lists that are kept; the way back."""
+"""Tiles, filters and orders in the address; who looks after what; kept lists; the way back."""
 
 from __future__ import annotations
 

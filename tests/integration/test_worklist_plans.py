@@ -31,7 +31,8 @@ def officer(session: Session, connection: Connection) -> Iterator[Connection]:
     with acting_as(ACTORS["officer"]):
         connection.execute(
             text(
-                "SELECT set_config('role', 's2s_app', true), set_config('search_path', 's2s', true),"
+                "SELECT set_config('role', 's2s_app', true),"
+                " set_config('search_path', 's2s', true),"
                 " set_config('plan_cache_mode', 'force_generic_plan', true),"
                 " set_config('s2s.actor_id', 'officer', true),"
                 " set_config('s2s.roles', '{send_officer}', true)"
