@@ -71,7 +71,7 @@ def test_a_rule_is_added_once_its_effect_has_been_seen_and_moves_nothing_by_itse
     )
     assert "Nothing has been added yet" in unsure.words
     client.post("administration.service_levels", LEVEL | {"agreed": seen.value("agreed")})
-    session.rollback()  # the request's own transaction: from here on the service looks again
+    session.commit()  # the end of the request’s own transaction: now the service looks
     assert len(session.scalars(select(ServiceLevel.id)).all()) == before + 1
     assert decision(row).due_on == date(2019, 5, 21)
     # What is sent from that day on has the new date.
