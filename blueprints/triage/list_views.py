@@ -17,7 +17,7 @@ from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.worklist import Officer
-from s2s_portal.services import officers, referrals, standing, worklist
+from s2s_portal.services import officers, referrals, standing, waiting_messages, worklist
 from s2s_portal.services.labels import SHORT_KINDS
 from s2s_portal.services.worklist_wanted import PILE_WORDS, SORT_WORDS, WHEN_WORDS, Wanted
 
@@ -54,6 +54,7 @@ def _list(wanted: Wanted, form: KeepForm, me: Officer) -> ResponseReturnValue:
         colour=standing.colour_of,
         kept=officers.lists(current_actor()),
         me=me,
+        waiting=waiting_messages.count(by=current_actor()),
     )
 
 

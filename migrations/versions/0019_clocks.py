@@ -12,20 +12,14 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0019"
-down_revision = "0011"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
 RULES = Path(__file__).with_suffix(".sql")
 OLD_STEPS = ("decision", "allocation", "contact")
-STEPS = (
-    "acknowledgement",
-    *OLD_STEPS,
-    "first_visit",
-    "record",
-    "answer",
-    "closure",
-)
+NEW_STEPS = ("acknowledgement", "first_visit", "record", "answer", "closure")
+STEPS = (*OLD_STEPS, *NEW_STEPS)
 UNITS = ("working_days", "school_days", "school_weeks")
 STATES = ("running", "paused", "met", "stopped")
 KINDS = ("started", "paused", "resumed", "recomputed", "met", "stopped")
@@ -80,7 +74,6 @@ def upgrade() -> None:
 
 def _levels() -> None:
     op.drop_constraint("pk_service_level", "service_level", schema="s2s")
-    op.drop_constraint("ck_service_level_step", "service_level", schema="s2s")
     op.drop_constraint("ck_service_level_working_days", "service_level", schema="s2s")
     op.alter_column("service_level", "working_days", new_column_name="length", schema="s2s")
     for column in (
@@ -95,7 +88,7 @@ def _levels() -> None:
     for name in ("unit", "warning", "at", "by_id", "by_name"):
         op.alter_column("service_level", name, server_default=None, schema="s2s")
     op.create_primary_key("pk_service_level", "service_level", ["id"], schema="s2s")
-    _allow("step", *STEPS)
+    op.execute(_steps(*NEW_STEPS, added=True))
     _allow("unit", *UNITS)
     for name, rule in (("length", "length > 0"), ("warning", "warning >= 0")):
         op.create_check_constraint(
@@ -111,6 +104,29 @@ def _levels() -> None:
             f" VALUES ('{step}', '2015-04-01', {length}, '{unit}', 1,"
             " 'What the service set out with', now(), 'system', 'The service')"
         )
+
+
+def _steps(*values: str, added: bool) -> sa.TextClause:
+    """Add to the steps that a rule can be about, or take away: what others have added stays."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    kept = "true" if added else f"word[1] NOT IN ({listed})"
+    more = f"|| $list$, {listed}$list$" if added else ""
+    return sa.text(
+        rf"""
+        DO $$
+        DECLARE listed text;
+        BEGIN
+            SELECT string_agg(quote_literal(word[1]), ', ' ORDER BY place) {more} INTO listed
+            FROM pg_constraint c, regexp_matches(pg_get_constraintdef(c.oid), '''(\w+)''', 'g')
+                WITH ORDINALITY AS value (word, place)
+            WHERE c.conname = 'ck_service_level_step'
+              AND c.connamespace = 's2s'\:\:regnamespace AND {kept};
+            EXECUTE format('ALTER TABLE s2s.service_level
+                DROP CONSTRAINT ck_service_level_step,
+                ADD CONSTRAINT ck_service_level_step CHECK (step IN (%s))', listed);
+        END $$
+        """
+    )
 
 
 def _allow(column: str, *values: str) -> None:
@@ -211,14 +227,14 @@ def downgrade() -> None:
     # An older release counts working days alone, and knows one rule for a step and a day.
     op.execute(
         "DELETE FROM s2s.service_level l WHERE unit <> 'working_days'"
-        " OR step NOT IN ('decision', 'allocation', 'contact')"
+        f" OR step IN ({', '.join(repr(step) for step in NEW_STEPS)})"
         " OR EXISTS (SELECT FROM s2s.service_level o WHERE o.step = l.step"
         " AND o.valid_from = l.valid_from AND o.id > l.id)"
     )
     op.execute("ALTER TABLE s2s.service_level ENABLE TRIGGER append_only")
     op.drop_index("ix_service_level_step", "service_level", schema="s2s")
     op.drop_constraint("pk_service_level", "service_level", schema="s2s")
-    for name in ("step", "unit", "length", "warning"):
+    for name in ("unit", "length", "warning"):
         op.drop_constraint(op.f(f"ck_service_level_{name}"), "service_level", schema="s2s")
     for name in ("id", "unit", "warning", "at", "by_id", "by_name"):
         op.drop_column("service_level", name, schema="s2s")
@@ -227,4 +243,4 @@ def downgrade() -> None:
     op.create_check_constraint(
         op.f("ck_service_level_working_days"), "service_level", "working_days > 0", schema="s2s"
     )
-    _allow("step", *OLD_STEPS)
+    op.execute(_steps(*NEW_STEPS, added=False))

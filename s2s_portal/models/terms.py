@@ -75,6 +75,7 @@ class Step(StrEnum):
     RECORD = "record"
     ANSWER = "answer"
     CLOSURE = "closure"
+    ADVICE = "advice"
 
 
 class Unit(StrEnum):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import select
 
+from s2s_portal import clock
 from s2s_portal.database import session
 from s2s_portal.models.terms import ServiceLevel, Step, Unit
+from s2s_portal.services import calendar, clock_dates
 
 
 class Party(StrEnum):
@@ -28,6 +30,7 @@ WAITS_FOR = {
     Step.RECORD: Party.PRACTITIONER,
     Step.ANSWER: Party.SCHOOL,
     Step.CLOSURE: Party.COUNCIL,
+    Step.ADVICE: Party.COUNCIL,
 }
 PARTY_WORDS = {
     Party.COUNCIL: "the council",
@@ -44,6 +47,7 @@ STEP_WORDS = {
     Step.RECORD: "Issue the visit record",
     Step.ANSWER: "The school answers",
     Step.CLOSURE: "Close",
+    Step.ADVICE: "Answer a request for advice",
 }
 # From when each counts, and what keeps it.
 STEP_HINTS = {
@@ -55,6 +59,7 @@ STEP_HINTS = {
     Step.RECORD: "From each visit, until its record is issued",
     Step.ANSWER: "From when a referral is returned, until the school sends it again",
     Step.CLOSURE: "From when the outcomes are recorded, until the referral is closed",
+    Step.ADVICE: "From when a school asks for advice, until it is answered",
 }
 UNIT_WORDS = {
     Unit.WORKING_DAYS: ("working day", "working days"),
@@ -71,6 +76,17 @@ def on(step: Step, day: date) -> ServiceLevel | None:
         .order_by(ServiceLevel.valid_from.desc(), ServiceLevel.id.desc())
         .limit(1)
     )
+
+
+def promised(step: Step, since: datetime) -> date | None:
+    """The last day for `step` of something that came at the instant `since`, by the county's days.
+
+    For what is no referral: a referral's promises are its clocks. None when nothing is promised.
+    """
+    dates = calendar.of()
+    day = dates.day_received(clock.local(since))
+    level = on(step, day)
+    return None if level is None else clock_dates.due(day, level.length, level.unit, dates)
 
 
 def length_words(level: ServiceLevel) -> str:
