@@ -77,7 +77,7 @@ class Line(NamedTuple):
 
     `due_on` is the next promise, `due` what it is about, `tag` and `colour` how it stands; `late`
     is for how many working days it has been broken. `waiting` are the working days since the
-    promise was made.
+    promise was made, or since the referral was received.
     """
 
     reference: str
@@ -356,7 +356,7 @@ def _line(row: Any, today: date, dates: Calendar, needs: dict[str, str]) -> Line
     elif row.answer_by is not None:
         due_on, due = row.answer_by, Step.ANSWER
         tag, colour = ("Answer overdue", "yellow") if due_on < today else ("", "")
-    since = clock.local(row.waiting_since).date() if row.waiting_since else today
+    since = clock.local(row.waiting_since).date() if row.waiting_since else row.received_on
     return Line(
         reference=row.reference,
         school_name=row.school_name,
