@@ -399,6 +399,21 @@ def test_a_visit_made_in_time_is_no_breach_though_its_record_is_late(
     assert breaches(session) == [(Step.RECORD, date(2019, 6, 10))]
 
 
+def test_a_practitioner_sees_by_when_to_contact_what_is_new(
+    client: Client, session: Session, happens: Callable[..., None]
+) -> None:
+    row = rows.referral(session, REF, status=Status.ACCEPTED)
+    happens(row, Action.ALLOCATED, date(2019, 5, 14))
+    rows.allocation(session, row, "practitioner")
+    session.commit()
+    client.sign_on("practitioner")
+    page = client.get("visits.index")
+    assert "Contact them by 21 May 2019" in page.words
+    assert "Overdue" not in page.words
+    with clock.frozen(date(2019, 5, 22)):
+        assert "Contact them by 21 May 2019 Overdue" in client.get("visits.index").words
+
+
 def test_the_school_reads_what_to_expect_and_what_would_move_it(
     client: Client, session: Session, happens: Callable[..., None]
 ) -> None:
