@@ -28,6 +28,10 @@ SCAN_FILE = "s2s.scan_file"
 DELETE_FILE = "s2s.delete_file"
 SCAN_FILES_LEFT = "s2s.scan_files_left"
 SWEEP_FILES = "s2s.sweep_files"
+KEEP_CLOCKS = "s2s.keep_clocks"
+NEW_DATES = "s2s.new_dates"
+DAILY_LISTS = "s2s.daily_lists"
+SEND_DAILY_LIST = "s2s.send_daily_list"
 TRIES = 30
 LONGEST_WAIT = 900  # seconds
 
@@ -94,6 +98,7 @@ def build(app: Flask, engine: Engine) -> procrastinate.App:
 
     _add_colleague_tasks(app, jobs)
     _add_file_tasks(app, jobs)
+    _add_clock_tasks(app, jobs)
     return jobs
 
 
@@ -148,6 +153,40 @@ def _add_file_tasks(app: Flask, jobs: procrastinate.App) -> None:
 
         with app.app_context(), acting_as(SYSTEM):
             file_upkeep.sweep()
+
+
+def _add_clock_tasks(app: Flask, jobs: procrastinate.App) -> None:
+    """What promises need: a look each hour, new dates when asked for, a mail in the morning."""
+
+    @jobs.periodic(cron="7 * * * *")
+    @jobs.task(name=KEEP_CLOCKS, queue="upkeep", queueing_lock=KEEP_CLOCKS)
+    def keep_clocks(timestamp: int) -> None:  # noqa: ARG001
+        from s2s_portal.services import clocks
+
+        with app.app_context(), acting_as(SYSTEM):
+            clocks.upkeep()
+
+    @jobs.task(name=NEW_DATES, retry=PatientRetry(), queue="upkeep")
+    def new_dates(reason: str, by_id: str, by_name: str) -> None:
+        from s2s_portal.services import clock_rules
+
+        with app.app_context(), acting_as(SYSTEM):
+            clock_rules.work_out_anew(reason=reason, by_id=by_id, by_name=by_name)
+
+    @jobs.periodic(cron="30 6 * * *")
+    @jobs.task(name=DAILY_LISTS, queue="upkeep", queueing_lock=DAILY_LISTS)
+    def daily_lists(timestamp: int) -> None:  # noqa: ARG001
+        from s2s_portal.services import daily_list
+
+        with app.app_context(), acting_as(SYSTEM):
+            daily_list.send_out()
+
+    @jobs.task(name=SEND_DAILY_LIST, retry=PatientRetry(), queue="mail")
+    def send_daily_list(**arguments: Any) -> None:
+        from s2s_portal.services import daily_list
+
+        with app.app_context(), acting_as(SYSTEM):
+            daily_list.send(**arguments)
 
 
 def _connection_like(engine: Engine) -> dict[str, Any]:

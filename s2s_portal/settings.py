@@ -128,6 +128,13 @@ SETTINGS: tuple[Setting, ...] = (
         " empty means none.",
     ),
     Setting(
+        "S2S_DAILY_LIST",
+        True,
+        bool,
+        "Whether that mailbox, and each officer who asks, gets one mail each working day with what"
+        " is due and overdue.",
+    ),
+    Setting(
         "S2S_EXTERNAL_URL",
         None,
         str,

@@ -6,6 +6,7 @@ and 2023 with them. Days, not instants: a deadline is a date.
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from datetime import date, datetime, time, timedelta
 from functools import cache
 
@@ -21,12 +22,12 @@ def _bank_holidays() -> holidays.HolidayBase:
     return holidays.country_holidays("GB", subdiv="ENG")
 
 
-def is_working_day(day: date) -> bool:
-    """Whether the council works on `day`."""
-    return day.weekday() < 5 and day not in _bank_holidays()
+def is_working_day(day: date, closed: Container[date] = ()) -> bool:
+    """Whether the council works on `day`; `closed` are days on which it does not, besides."""
+    return day.weekday() < 5 and day not in closed and day not in _bank_holidays()
 
 
-def day_received(moment: datetime) -> date:
+def day_received(moment: datetime, closed: Container[date] = ()) -> date:
     """The day on which something that came at `moment` counts as received: day 0 of a deadline.
 
     `moment` is wall-clock time in Norfolk. After 5pm, or on a day off, it is the next working day.
@@ -34,7 +35,7 @@ def day_received(moment: datetime) -> date:
     day = moment.date()
     if moment.time() > DAY_ENDS:
         day += _ONE
-    while not is_working_day(day):
+    while not is_working_day(day, closed):
         day += _ONE
     return day
 
@@ -50,3 +51,21 @@ def after(day: date, number: int) -> date:
         day += _ONE
         number -= is_working_day(day)
     return day
+
+
+def between(first: date, last: date, closed: Iterable[date] = ()) -> int:
+    """How many working days there are after `first`, up to `last`; 0 when that is not later.
+
+    Counted by whole weeks, so that a list can say how long each of its rows has waited.
+    """
+    if last <= first:
+        return 0
+    weeks, rest = divmod((last - first).days, 7)
+    days = weeks * 5 + sum((first + _ONE * n).weekday() < 5 for n in range(1, rest + 1))
+    off = {day for year in range(first.year, last.year + 1) for day in _holidays_of(year)}
+    return days - sum(first < day <= last and day.weekday() < 5 for day in off.union(closed))
+
+
+@cache
+def _holidays_of(year: int) -> frozenset[date]:
+    return frozenset(holidays.country_holidays("GB", subdiv="ENG", years=year))

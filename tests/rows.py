@@ -6,19 +6,20 @@ import secrets
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock
 from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTried, Subject
 from s2s_portal.models.attachment import Attachment, FileType
 from s2s_portal.models.change import AgreementWithdrawal, SectionChange, SectionOpening
+from s2s_portal.models.clocks import ClockChange, ClockKind, ReferralClock
 from s2s_portal.models.codes import UNSENT, Action, Kind, Status
 from s2s_portal.models.colleague import Contribution, HeadAnswer, HeadDecision, HeadRemark
 from s2s_portal.models.conversation import AdviceRequest, Conversation, Message, MessageSeen, Side
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral, ReferralEvent
-from s2s_portal.models.terms import ServiceTerms
+from s2s_portal.models.terms import ServiceLevel, ServiceTerms, Step
 from s2s_portal.models.visit import (
     Acknowledgement,
     Addendum,
@@ -134,6 +135,37 @@ def change(session: Session, row: Referral) -> SectionChange:
     )
     session.add(made)
     session.flush()
+    return made
+
+
+def clock_broken(session: Session, row: Referral) -> ReferralClock:
+    """A promise about `row` that was due the day before it was received, and is noted as broken."""
+    level = session.scalars(select(ServiceLevel).where(ServiceLevel.step == Step.CONTACT)).first()
+    made = ReferralClock(
+        referral_id=row.id,
+        urn=row.urn,
+        step=Step.CONTACT,
+        level_id=level.id if level else 0,
+        started_at=clock.now(),
+        day_zero=RECEIVED - timedelta(days=7),
+        due_on=RECEIVED - timedelta(days=1),
+        warn_on=RECEIVED - timedelta(days=2),
+    )
+    session.add(made)
+    session.flush()
+    session.add(
+        ClockChange(
+            clock_id=made.id,
+            referral_id=row.id,
+            kind=ClockKind.STARTED,
+            on_day=made.day_zero,
+            due_on=made.due_on,
+            by_id="officer",
+            by_name="Ola Officer",
+        )
+    )
+    session.flush()
+    session.execute(select(func.s2s.note_breaches(RECEIVED, None)))
     return made
 
 

@@ -34,6 +34,11 @@ class MaybeNumber(Field):
             raise ValueError(f"{name} must be a number from 1 to {MOST:,}, or empty")
         self.data = number
 
+    @property
+    def raw_text(self) -> str:
+        """What was typed: tells an empty box from a wrong number."""
+        return self.typed
+
     def _value(self) -> str:
         return self.typed
 

@@ -14,7 +14,7 @@ from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.codes import Support
 from s2s_portal.services import allocation, candidates, labels, referrals, worklist
-from s2s_portal.services.worklist import Pile, Place
+from s2s_portal.services.worklist_wanted import Pile, Place, Sort, Wanted
 
 bp = Blueprint("allocation", __name__)
 
@@ -22,13 +22,14 @@ bp = Blueprint("allocation", __name__)
 @bp.get("/")
 @allow(officer)
 def index() -> ResponseReturnValue:
-    """Accepted referrals without a practitioner, oldest first."""
-    found = worklist.listing(
-        Pile.ACCEPTED,
+    """Accepted referrals without a practitioner, each with its age, due soonest first."""
+    wanted = Wanted(
+        pile=Pile.ACCEPTED,
+        sort=Sort.DUE,
         after=Place.parse(request.args.get("after", "")),
         before=Place.parse(request.args.get("before", "")),
     )
-    return page("s2s/allocation/index.html", listing=found)
+    return page("s2s/allocation/index.html", listing=worklist.listing(wanted))
 
 
 @bp.route("/<reference>/", methods=["GET", "POST"])

@@ -28,6 +28,7 @@ from s2s_portal.services import (
     advice_list,
     attachments,
     changes,
+    clocks,
     colleagues,
     contributions,
     copies,
@@ -38,6 +39,7 @@ from s2s_portal.services import (
     heads,
     labels,
     openings,
+    promises,
     reading,
     referrals,
     repeats,
@@ -94,6 +96,7 @@ def index() -> ResponseReturnValue:
 @allow(school)
 def show(reference: str) -> ResponseReturnValue:
     """The task list while it is the school's to change; afterwards, where it stands."""
+    clocks.note_broken(reference)
     referral = drafting.mine(reference, by=current_actor(), only=ROWS)
     if referral.status is Status.EXPIRED:
         return page("s2s/referrals/expired.html", referral=referral, standing=standing)
@@ -122,6 +125,7 @@ def show(reference: str) -> ResponseReturnValue:
         may_amend=changes.may_amend(referral),
         may_withdraw=referral.status in withdrawing.WITHDRAWABLE,
         ended_agreement=withdrawing.agreement_withdrawal(referral),
+        expected=promises.expected(referral, clocks.of(referral)),
         talk=shown,
     )
     return threads.read(shown, answer)

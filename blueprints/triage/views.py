@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import Blueprint, flash, redirect
 from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import allow, officer
 from s2s_portal.blueprints import threads
 from s2s_portal.blueprints.agreement import agreement_page
-from s2s_portal.blueprints.forms import tidy
 from s2s_portal.blueprints.pages import page, pdf, refuse
+from s2s_portal.blueprints.triage import way_back
 from s2s_portal.blueprints.triage.forms import (
     AcceptForm,
     CloseForm,
@@ -20,6 +20,7 @@ from s2s_portal.blueprints.triage.forms import (
     ReopenForm,
     return_form,
 )
+from s2s_portal.blueprints.triage.list_forms import TakeForm
 from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
@@ -28,10 +29,13 @@ from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
     attachments,
     changes,
+    clocks,
     closing,
     earlier,
     heads,
     ledger,
+    officers,
+    promises,
     reading,
     referral_documents,
     referrals,
@@ -40,53 +44,33 @@ from s2s_portal.services import (
     standing,
     triage,
     visits,
-    waiting_messages,
     withdrawing,
     worklist,
 )
-from s2s_portal.services.worklist import Pile, Place
 
 bp = Blueprint("triage", __name__)
 DONE = "s2s-success"
-
-
-@bp.get("/")
-@allow(officer)
-def index() -> ResponseReturnValue:
-    """The worklist: what waits for a decision, or what was asked for in the URL."""
-    search = tidy(request.args.get("q", ""))[:100]
-    wanted = request.args.get("status", "")
-    pile = Pile.ALL if search else Pile.SUBMITTED
-    if wanted in set(Pile):
-        pile = Pile(wanted)
-    found = worklist.listing(
-        pile,
-        search=search,
-        after=Place.parse(request.args.get("after", "")),
-        before=Place.parse(request.args.get("before", "")),
-    )
-    return page(
-        "s2s/triage/index.html",
-        listing=found,
-        counts=worklist.counts(),
-        pile=pile,
-        search=search,
-        words=worklist.PILE_WORDS,
-        colour=standing.colour,
-        waiting=waiting_messages.count(by=current_actor()),
-    )
 
 
 @bp.get("/<reference>/")
 @allow(officer)
 def show(reference: str) -> ResponseReturnValue:
     """The whole referral with its history, and what can be decided about it now."""
+    clocks.note_broken(reference)
+    officers.note_opened(reference, current_actor())
     referral = referrals.get(reference, whole=True)
+    found = clocks.of(referral)
     shown = threads.talk(referral)
     answer = page(
         "s2s/triage/show.html",
         referral=referral,
-        stands=worklist.PILE_WORDS[Pile(referral.status.value)],
+        promised=promises.due(found),
+        broken=promises.kept(found),
+        held=officers.of(referral),
+        take=TakeForm(formdata=None),
+        handed_on=way_back.handed_on(),
+        to_list=way_back.to_list(),
+        stands=worklist.stands(referral.status.value),
         colour=standing.colour(referral.status),
         history=standing.history(referral),
         allocation=referrals.open_allocation(referral),
@@ -247,7 +231,7 @@ def _decision(
             refuse(form, error)
         else:
             flash(done, DONE)
-            return redirect(url_for(".show", reference=reference))
+            return redirect(way_back.shown(reference))
     referral = referrals.get(reference)
     if form.out_of_order:
         form.renew(referral.version)
@@ -259,6 +243,7 @@ def _asked(template: str, form: DecidingForm, referral: Referral) -> ResponseRet
         f"s2s/triage/{template}.html",
         form=form,
         referral=referral,
+        handed_on=way_back.handed_on(),
         fee=triage.fee_words(referral),
         not_yet=closing.what_is_missing(referral) if template == "close" else "",
         earlier=earlier.of(referral) if template in {"accept", "decline"} else [],

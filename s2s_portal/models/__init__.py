@@ -6,6 +6,7 @@ from s2s_portal.models import (
     audit,
     calendar,
     change,
+    clocks,
     codes,
     colleague,
     conversation,
@@ -19,6 +20,7 @@ from s2s_portal.models import (
     sign_on,
     terms,
     visit,
+    worklist,
 )
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "audit",
     "calendar",
     "change",
+    "clocks",
     "codes",
     "colleague",
     "conversation",
@@ -40,4 +43,5 @@ __all__ = [
     "sign_on",
     "terms",
     "visit",
+    "worklist",
 ]

@@ -66,6 +66,7 @@ class Action(StrEnum):
     AMENDED = "amended"
     WITHDRAWN = "withdrawn"
     AGREEMENT_WITHDRAWN = "agreement_withdrawn"
+    ASSIGNED = "assigned"
 
 
 # The status that an event leaves behind; an action that is not here changes none.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Integer, SmallInteger, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, SmallInteger, Text
 from sqlalchemy.dialects.postgresql import DATERANGE, ExcludeConstraint, Range
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from s2s_portal.database import Base
-from s2s_portal.models.columns import choice, key
+from s2s_portal.models.columns import Done, choice, key
 from s2s_portal.models.establishment import SettingKind
 
 
@@ -65,23 +65,47 @@ class Fee(Base):
 
 
 class Step(StrEnum):
-    """What the council promises to do within so many working days (domain.md 2.4)."""
+    """What is promised within so many days (domain.md 2.4); `ANSWER` is asked of the school."""
 
+    ACKNOWLEDGEMENT = "acknowledgement"
     DECISION = "decision"
     ALLOCATION = "allocation"
     CONTACT = "contact"
+    FIRST_VISIT = "first_visit"
+    RECORD = "record"
+    ANSWER = "answer"
+    CLOSURE = "closure"
     ADVICE = "advice"
 
 
-class ServiceLevel(Base):
-    """Within how many working days a step is taken, from `valid_from` until a later row begins."""
+class Unit(StrEnum):
+    """What a service level is counted in: days of the council's, of the school's, or its weeks."""
+
+    WORKING_DAYS = "working_days"
+    SCHOOL_DAYS = "school_days"
+    SCHOOL_WEEKS = "school_weeks"
+
+
+class ServiceLevel(Done, Base):
+    """Within how long a step is taken, from `valid_from` until a later row begins.
+
+    Of two rows that begin on one day the one entered last holds: a slip is corrected by a row of
+    its own. `warning` is how many working days before the end a referral is due soon.
+    """
 
     __tablename__ = "service_level"
-    __table_args__ = (CheckConstraint("working_days > 0", name="working_days"),)
+    __table_args__ = (
+        Index("ix_service_level_step", "step", "valid_from", "id"),
+        CheckConstraint("length > 0", name="length"),
+        CheckConstraint("warning >= 0", name="warning"),
+    )
 
-    step: Mapped[Step] = mapped_column(choice(Step, "step"), primary_key=True)
-    valid_from: Mapped[date] = mapped_column(primary_key=True)
-    working_days: Mapped[int] = mapped_column(SmallInteger)
+    id: Mapped[key]
+    step: Mapped[Step] = mapped_column(choice(Step, "step"))
+    valid_from: Mapped[date]
+    length: Mapped[int] = mapped_column(SmallInteger)
+    unit: Mapped[Unit] = mapped_column(choice(Unit, "unit"), default=Unit.WORKING_DAYS)
+    warning: Mapped[int] = mapped_column(SmallInteger, default=1)
     source: Mapped[str] = mapped_column(Text)
 
 

@@ -23,7 +23,7 @@ from s2s_portal.reference_portal.demonstration_schools import establishments
 from s2s_portal.reference_portal.demonstration_staff import practitioners
 from s2s_portal.reference_portal.demonstration_stories import Step, steps
 from s2s_portal.reference_portal.demonstration_talk import talk
-from s2s_portal.services import drafts, intake, verification
+from s2s_portal.services import clocks, drafts, intake, verification
 
 SEED = 44_19
 WINDOW_OPENED, WINDOW_CLOSES = 60, 40  # days ago, days ahead
@@ -49,7 +49,7 @@ def seed(address: str = "http://127.0.0.1:5000") -> str:
         for step in [*told, *talk(clock.today())]:
             _take(step)
         with acting_as(SYSTEM):
-            _keep_drafts(clock.today())
+            _keep_up(clock.today())
     with acting_as(SYSTEM):
         _drop_old_mail()
         verification.verify_and_note()
@@ -95,11 +95,12 @@ def _take_requests(today: date) -> None:
                 )
 
 
-def _keep_drafts(today: date) -> None:
-    """What the daily job would have done by now."""
+def _keep_up(today: date) -> None:
+    """What the daily jobs would have done by now."""
     for ago in range(DAYS_OF_UPKEEP, -1, -1):
         with clock.frozen(today - timedelta(days=ago)):
             drafts.upkeep()
+            clocks.upkeep()
 
 
 def _take(step: Step) -> None:

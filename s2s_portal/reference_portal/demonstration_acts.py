@@ -17,6 +17,7 @@ from s2s_portal.database import UnitOfWork
 from s2s_portal.models.codes import Achieved, Closure, DeclineReason
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.visit import VisitKind
+from s2s_portal.models.worklist import Officer
 from s2s_portal.reference_portal import demonstration_words as words
 from s2s_portal.reference_portal.demonstration_forms import fill, say_why_again
 from s2s_portal.reference_portal.demonstration_schools import (
@@ -35,6 +36,7 @@ from s2s_portal.services import (
     consent,
     drafting,
     ledger,
+    officers,
     record_answers,
     records,
     referrals,
@@ -259,7 +261,23 @@ def _waive(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
     ledger.reverse(work, number, reason=reason, by=by)
 
 
+def _take_up(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    number = officers.keep(work, by)
+    officers.assign(work, story.reference, officer=number, seen=0, by=by)
+
+
+def _give(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    """Another officer gives the referral to the one who looks around."""
+    officers.keep(work, by)
+    account = PERSONAS["officer"].actor.id
+    number = work.session.scalars(select(Officer.id).where(Officer.account_id == account)).one()
+    note = "You know this school."
+    officers.assign(work, story.reference, officer=number, seen=0, note=note, by=by)
+
+
 ACTS: dict[str, Act] = {
+    "take_up": _take_up,
+    "give": _give,
     "start": _start,
     "fill": fill,
     "submit": _submit,

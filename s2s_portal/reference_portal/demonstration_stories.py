@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from random import Random
 
-from s2s_portal import Actor, clock
+from s2s_portal import Actor, Role, clock
 from s2s_portal.database import UnitOfWork
 from s2s_portal.reference_portal import demonstration_words as words
 from s2s_portal.reference_portal.demonstration_acts import ACTS, Story
@@ -38,6 +38,8 @@ PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "forgotten": (("start", "fill"), 67),
     "submitted": (SENT, 1),
     "late": (SENT, 9),
+    "due today": ((*SENT, "take_up"), 4),
+    "given": ((*SENT, "give"), 1),
     "returned": ((*SENT, "give_back"), 4),
     "sent again": ((*SENT, "give_back", "answer", "submit"), 1),
     "withdrawn": ((*SENT, "accept", "withdraw"), 6),
@@ -57,11 +59,20 @@ PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "closed long ago": ((*JUDGED, "close"), 48),
     "closed early": ((*GIVEN, "close", "waive"), 10),
     "reopened": ((*JUDGED, "close", "reopen"), 5),
+    "with nobody": ((*SENT, "take_up", "accept"), 13),
 }
+OTHER_OFFICER = Actor(
+    id="demo-officer",
+    name="Rosalind Achterberg",
+    email="rosalind.achterberg@portal.example",
+    roles=frozenset({Role.OFFICER}),
+)
 # Working days from the step before; 0 is later on the same day.
 GAPS = {
     "fill": 0,
     "answer": 1,
+    "take_up": 1,
+    "give": 1,
     "amend": 1,
     "no_longer_agreed": 1,
     "write": 7,
@@ -94,6 +105,9 @@ CAST: tuple[tuple[str, int, str], ...] = (
     ("draft", HIGH_SCHOOL, ""),
     ("submitted", HIGH_SCHOOL, ""),
     ("late", HIGH_SCHOOL, ""),
+    ("with nobody", HIGH_SCHOOL, ""),
+    ("due today", TRUST_PRIMARY, ""),
+    ("given", JUNIOR, ""),
     ("sent again", HIGH_SCHOOL, ""),
     ("allocated", HIGH_SCHOOL, "other-practitioner"),
     ("owed", HIGH_SCHOOL, "other-practitioner"),
@@ -204,6 +218,8 @@ def _action(name: str, story: Story) -> tuple[Actor, Callable[[UnitOfWork, Actor
     who: dict[str, Actor] = {
         **dict.fromkeys(("start", "fill", "submit", "acknowledge", *CHANGES), story.sender),
         **dict.fromkeys(("accept", "decline", "give_back", "allocate", "close", "reopen"), officer),
+        "take_up": officer,
+        "give": OTHER_OFFICER,
         "waive": PERSONAS["finance-approver"].actor,
     }
     by = who[name] if name in who else actor(story.practitioner)

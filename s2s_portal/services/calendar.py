@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
+from hashlib import sha256
 
 from sqlalchemy import or_, select
 
 from s2s_portal import working_days
 from s2s_portal.database import session
 from s2s_portal.models.calendar import DateKind, TermDate
+from s2s_portal.models.clocks import CouncilClosure
 
 YEAR_TURNS = 8  # the month in which a school year ends: from August on it is the next one
 LONGEST_SEARCH = 400  # days: longer than any holiday
@@ -45,6 +47,28 @@ class Calendar:
 
     urn: int | None
     dates: tuple[TermDate, ...]
+    closed: frozenset[date] = frozenset()
+
+    @cached_property
+    def version(self) -> str:
+        """A short name of these dates: another calendar has another one."""
+        rows = sorted(
+            f"{row.academic_year} {row.kind} {row.urn or ''} {row.starts} {row.ends}"
+            for row in self.dates
+        )
+        days = (day.isoformat() for day in sorted(self.closed))
+        return sha256("\n".join((*rows, *days)).encode()).hexdigest()[:16]
+
+    def is_working_day(self, day: date) -> bool:
+        """Whether the council works on `day`: no weekend, bank holiday or closure."""
+        return working_days.is_working_day(day, self.closed)
+
+    def day_received(self, moment: datetime) -> date:
+        """The working day on which something that came at `moment` counts as received.
+
+        `moment` is wall-clock time in Norfolk.
+        """
+        return working_days.day_received(moment, self.closed)
 
     @cached_property
     def _rows(self) -> dict[tuple[int, DateKind, int | None], list[TermDate]]:
@@ -64,7 +88,7 @@ class Calendar:
 
     def is_school_day(self, day: date) -> bool:
         """Whether pupils are in school on `day`."""
-        if not working_days.is_working_day(day):
+        if not self.is_working_day(day):
             return False
         if not self.knows(day):
             return True
@@ -99,25 +123,35 @@ def _within(day: date, rows: Iterable[TermDate]) -> bool:
 
 
 def of(urn: int | None = None) -> Calendar:
-    """The calendar of the school `urn`, or the county's: one statement."""
+    """The calendar of the school `urn`, or the county's: two statements."""
     rule = (
         TermDate.urn.is_(None) if urn is None else or_(TermDate.urn.is_(None), TermDate.urn == urn)
     )
     found = session().scalars(select(TermDate).where(rule).order_by(TermDate.starts))
-    return Calendar(urn, tuple(found))
+    return Calendar(urn, tuple(found), closures())
+
+
+def closures() -> frozenset[date]:
+    """Every day on which the council is closed, besides weekends and bank holidays."""
+    return frozenset(
+        row.starts + timedelta(days=number)
+        for row in session().scalars(select(CouncilClosure))
+        for number in range((row.ends - row.starts).days + 1)
+    )
 
 
 def of_several(urns: Iterable[int]) -> dict[int, Calendar]:
-    """The calendars of several schools, by URN: one statement."""
+    """The calendars of several schools, by URN: two statements."""
     wanted = set(urns)
     rows = session().scalars(
         select(TermDate)
         .where(or_(TermDate.urn.is_(None), TermDate.urn.in_(wanted)))
         .order_by(TermDate.starts)
     )
-    dates = list(rows)
+    dates, closed = list(rows), closures()
     return {
-        urn: Calendar(urn, tuple(row for row in dates if row.urn in {None, urn})) for urn in wanted
+        urn: Calendar(urn, tuple(row for row in dates if row.urn in {None, urn}), closed)
+        for urn in wanted
     }
 
 

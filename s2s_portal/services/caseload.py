@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import joinedload
 
+from s2s_portal import clock
 from s2s_portal.database import session
 from s2s_portal.identity import Actor
 from s2s_portal.models.codes import Status
@@ -24,13 +25,22 @@ from s2s_portal.services import visits
 
 @dataclass(frozen=True)
 class Case:
-    """One open referral with the visits made or booked under its present allocation."""
+    """One open referral with the visits made or booked under its present allocation.
+
+    `contact_by` is by when the school was promised to hear from the practitioner.
+    """
 
     reference: str
     school_name: str
     practitioner_name: str
     allocated_at: datetime
     visits: tuple[Visit, ...]
+    contact_by: date | None = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether that day has gone by, and the school has no visit to look forward to."""
+        return not self.visits and self.contact_by is not None and self.contact_by < clock.today()
 
 
 @dataclass(frozen=True)
@@ -114,6 +124,7 @@ def _caseload(whose: ColumnElement[bool]) -> Caseload:
                 Allocation.practitioner_name,
                 Referral.reference,
                 Referral.school_name,
+                Referral.due_on,
             )
             .join(Practitioner, Practitioner.id == Allocation.practitioner_id)
             .join(Referral, Referral.id == Allocation.referral_id)
@@ -132,7 +143,14 @@ def _caseload(whose: ColumnElement[bool]) -> Caseload:
         made[visit.allocation_id].append(visit)
     return Caseload(
         [
-            Case(row.reference, row.school_name, row.practitioner_name, row.at, tuple(made[row.id]))
+            Case(
+                row.reference,
+                row.school_name,
+                row.practitioner_name,
+                row.at,
+                tuple(made[row.id]),
+                row.due_on,
+            )
             for row in allocations
         ]
     )

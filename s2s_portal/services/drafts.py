@@ -55,9 +55,14 @@ KEPT_TABLES = frozenset(
     {
         "referral_event",
         "head_decision",  # that a head was asked, or agreed: no word of what the draft said
-        "section_opening",  # of what has been sent
+        "section_opening",
         "section_change",
         "agreement_withdrawal",
+        "worklist_entry",  # of what has been sent
+        "officer_assignment",
+        "referral_clock",
+        "clock_change",
+        "clock_breach",
         "attachment",  # its own service lets go of the file and its label
         "message",  # of what has been sent
         "conversation",

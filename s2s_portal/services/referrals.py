@@ -19,7 +19,7 @@ from s2s_portal.models.change import SectionOpening
 from s2s_portal.models.codes import GIVEN, STATUS_AFTER, Action, Status
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, ReferralEvent
-from s2s_portal.services import service_levels
+from s2s_portal.services import clocks
 
 
 def _rows(kind: Any, order: Any) -> Select[Any]:
@@ -144,8 +144,8 @@ def record(
 ) -> ReferralEvent:
     """Write down that `action` happened, move the stored status on with it, and audit it.
 
-    With a new status comes the date by which the next step is promised. `message` is for the
-    school to read, `note` for the service alone.
+    Its clocks move on too, and with a new status comes the date by which the next step is promised.
+    `message` is for the school to read, `note` for the service alone.
     """
     event = ReferralEvent(
         referral_id=referral.id,
@@ -156,10 +156,11 @@ def record(
         message=message,
         note=note,
     )
-    if action in STATUS_AFTER and referral.status is not STATUS_AFTER[action]:
+    moved = action in STATUS_AFTER and referral.status is not STATUS_AFTER[action]
+    if moved:
         referral.status = STATUS_AFTER[action]
-        referral.due_on = service_levels.due_on(referral.status, event.at)
     work.session.add(event)
+    clocks.follow(work, referral, action, event.at, moved=moved, by=by)
     audit.wrote(work, action.value.replace("_", " "), "referral", referral.reference)
     return event
 

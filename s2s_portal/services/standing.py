@@ -67,6 +67,7 @@ HAPPENED = {
     Action.AMENDED: "Referral amended",
     Action.WITHDRAWN: "Referral withdrawn",
     Action.AGREEMENT_WITHDRAWN: "Agreement withdrawn, so the support stops",
+    Action.ASSIGNED: "An officer looks after the referral",
 }
 
 COLOURS = {
@@ -132,6 +133,11 @@ def next_step(status: Status) -> str:
 def colour(status: Status) -> str:
     """The colour of the GOV.UK tag that shows this status; the words say the same."""
     return COLOURS[status]
+
+
+def colour_of(status: str) -> str:
+    """The same of a status by its stored word, as a list has it."""
+    return COLOURS[Status(status)]
 
 
 @dataclass(frozen=True)

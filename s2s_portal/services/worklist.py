@@ -1,86 +1,84 @@
-"""The officers' worklist: referrals by status or search, oldest first, a page at a time (F17).
+"""The officers' worklist: piles, orders, filters and search, a page at a time (F21, F22).
 
-Pages go by the row they begin after, not by number, so the last page of a million costs what the
-first does. Nothing here names a child.
+Pages go by the row they begin after, not by number, and every list and count is read from an index
+in its order, so the last page of a million costs what the first of a thousand does. Nothing here
+names a child.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 
 from s2s_portal import clock, references
 from s2s_portal.database import session
-from s2s_portal.models.answer import Need, OutcomeWanted
+from s2s_portal.identity import current_actor
 from s2s_portal.models.codes import Status
 from s2s_portal.models.establishment import Establishment
-from s2s_portal.models.referral import Referral
-from s2s_portal.models.terms import NeedType
+from s2s_portal.models.intake import IntakeWindow
+from s2s_portal.models.terms import NeedType, Step
+from s2s_portal.models.worklist import Officer, WorklistEntry
+from s2s_portal.services import calendar, clock_dates, promises
+from s2s_portal.services.calendar import Calendar
 from s2s_portal.services.labels import SHORT_KINDS
+from s2s_portal.services.service_levels import STEP_WORDS
+from s2s_portal.services.worklist_wanted import (
+    PILE_WORDS,
+    STATES,
+    STATUSES,
+    Pile,
+    Place,
+    Sort,
+    Wanted,
+    When,
+)
 from s2s_portal.state import setting
 
 COUNTED = 1_000  # counting stops here: the tile says "1,000+"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-PLACE = re.compile(r"(\d{1,17})-(\d{1,18})")
-
-
-class Pile(StrEnum):
-    """What a list holds: the referrals of one status, those ready to close, or all."""
-
-    SUBMITTED = "submitted"
-    RETURNED = "returned"
-    ACCEPTED = "accepted"
-    ALLOCATED = "allocated"
-    READY = "ready"
-    CLOSED = "closed"
-    DECLINED = "declined"
-    WITHDRAWN = "withdrawn"
-    ALL = "all"
-
-
-PILE_WORDS = {
-    Pile.SUBMITTED: "To decide",
-    Pile.RETURNED: "Back with the school",
-    Pile.ACCEPTED: "To allocate",
-    Pile.ALLOCATED: "With a practitioner",
-    Pile.READY: "Ready to close",
-    Pile.CLOSED: "Closed",
-    Pile.DECLINED: "Declined",
-    Pile.WITHDRAWN: "Withdrawn",
-    Pile.ALL: "All",
-}
-COUNTED_PILES = [pile for pile in Pile if pile not in {Pile.ALL, Pile.READY}]
-COUNTS = select(func.s2s.worklist_counts(bindparam("most")).table_valued("status", "number"))
+NEW_FOR = 10  # working days for which what was given to an officer is new to them (W1)
+COUNTED_PILES = (
+    Pile.NEW,
+    Pile.RESUBMITTED,
+    Pile.RETURNED,
+    Pile.DUE,
+    Pile.OVERDUE,
+    Pile.MINE,
+    Pile.NEW_TO_ME,
+    Pile.ACCEPTED,
+)
+COUNTS = select(
+    func.s2s.worklist_counts(bindparam("most"), bindparam("day"), bindparam("lately")).table_valued(
+        "pile", "number"
+    )
+)
 WAITING = {Status.SUBMITTED, Status.RETURNED, Status.ACCEPTED}
-
-
-class Place(NamedTuple):
-    """A row's place in the list: when it was sent, and its id where two were sent at once."""
-
-    submitted_at: datetime
-    id: int
-
-    def __str__(self) -> str:
-        microseconds = (self.submitted_at - EPOCH) // timedelta(microseconds=1)
-        return f"{microseconds}-{self.id}"
-
-    @classmethod
-    def parse(cls, text: str) -> Place | None:
-        """The place that `text` (from a URL) means, or None when it means none."""
-        found = PLACE.fullmatch(text)
-        if found is None:
-            return None
-        return cls(EPOCH + timedelta(microseconds=int(found[1])), int(found[2]))
+NOBODY = 0  # as an officer: those that nobody looks after
 
 
 class Line(NamedTuple):
-    """One referral in a list. `days` have passed since it was received, None once it is decided."""
+    """One referral in a list. `days` have passed since it was received, None once it is decided.
+
+    `due_on` is the next promise, `due` what it is about, `tag` and `colour` how it stands; `late`
+    is for how many working days it has been broken. `waiting` are the working days since the
+    promise was made, or since the referral was received.
+    """
 
     reference: str
     school_name: str
@@ -89,12 +87,19 @@ class Line(NamedTuple):
     kind: str
     received_on: date
     days: int | None
-    status: Status
+    status: str
+    officer: str
+    due_on: date | None
+    due: str
+    tag: str
+    colour: str
+    late: int
+    waiting: int
 
     @property
     def words(self) -> str:
         """Where the referral stands, for an officer."""
-        return PILE_WORDS[Pile(self.status.value)]
+        return stands(self.status)
 
 
 @dataclass(frozen=True)
@@ -106,46 +111,142 @@ class Listing:
     next: Place | None = None
 
 
-def listing(
-    pile: Pile, *, search: str = "", after: Place | None = None, before: Place | None = None
-) -> Listing:
-    """A page of the referrals in `pile`, oldest first; one statement.
+@dataclass(frozen=True)
+class Offered:
+    """What a list can be narrowed by: for each filter its values and their words."""
 
-    `search` is a reference or part of a school's name. The page starts `after` one place or ends
-    `before` another. Drafts are never in a list.
-    """
-    size = setting("S2S_PAGE_SIZE")
-    place = tuple_(Referral.submitted_at, Referral.id)
-    query = _lines().where(_in(pile), *_found(search))
-    if before is not None:
-        query = query.where(place < tuple_(*before)).order_by(
-            Referral.submitted_at.desc(), Referral.id.desc()
-        )
-    else:
-        if after is not None:
-            query = query.where(place > tuple_(*after))
-        query = query.order_by(Referral.submitted_at, Referral.id)
-    rows = session().execute(query.limit(size + 1)).all()
-    more, rows = len(rows) > size, rows[:size]
-    if before is not None:
-        rows = rows[::-1]
-    if not rows:
-        return Listing()
-    first, last = (Place(row.submitted_at, row.id) for row in (rows[0], rows[-1]))
-    return Listing(
-        lines=_read(rows),
-        previous=first if (more if before is not None else after is not None) else None,
-        next=last if (more or before is not None) else None,
+    areas: dict[str, str]
+    phases: dict[int, str]
+    needs: dict[str, str]
+    officers: dict[int, str]
+    windows: dict[int, str]
+
+
+def stands(status: str) -> str:
+    """Where a referral with this status stands, for an officer."""
+    return (
+        PILE_WORDS[Pile(status)] if status in set(Pile) else status.replace("_", " ").capitalize()
     )
 
 
-def counts() -> dict[Pile, str]:
-    """How many referrals have each status, in words (`1,000+` from there on); one statement.
+def listing(
+    wanted: Wanted, *, dates: Calendar | None = None, needs: dict[str, str] | None = None
+) -> Listing:
+    """The page of the list that is wanted: one statement.
 
-    Not those ready to close: to count them, every outcome of every open referral must be read.
+    One more each for the days of the `office` and the labels of `needs`, where they are not given.
+    Drafts are never in a list.
     """
-    found: dict[str, int] = dict(session().execute(COUNTS, {"most": COUNTED + 1}).all())
+    size = int(setting("S2S_PAGE_SIZE"))
+    dates = dates or office()
+    rows = session().execute(statement(wanted, size + 1), _values(dates)).all()
+    more, rows = len(rows) > size, rows[:size]
+    if wanted.before is not None:
+        rows = rows[::-1]
+    if not rows:
+        return Listing()
+    by_due = wanted.sort is Sort.DUE
+    first, last = (
+        Place(row.submitted_at, row.referral_id, row.due_sort if by_due else None)
+        for row in (rows[0], rows[-1])
+    )
+    back = wanted.before is not None
+    return Listing(
+        lines=_read(rows, dates, needs if needs is not None else _needs()),
+        previous=first if (more if back else wanted.after is not None) else None,
+        next=last if (more or back) else None,
+    )
+
+
+def statement(wanted: Wanted, limit: int) -> Select[Any]:
+    """The statement behind a list: one table, read in the order of an index, `limit` rows."""
+    query = _lines().where(*_in(wanted.pile), *_narrowed(wanted), *_found(wanted.search))
+    entry = WorklistEntry
+    order: tuple[Any, ...] = (entry.submitted_at, entry.referral_id)
+    if wanted.sort is Sort.DUE:
+        order = (entry.due_sort, *order)
+    backwards = (wanted.sort is Sort.NEWEST) is not (wanted.before is not None)
+    place = wanted.before or wanted.after
+    if place is not None:
+        at: tuple[Any, ...] = (place.submitted_at, place.id)
+        if wanted.sort is Sort.DUE:
+            at = (place.due or date.min, *at)
+        here = tuple_(*order)
+        query = query.where(here < tuple_(*at) if backwards else here > tuple_(*at))
+    query = query.order_by(*(column.desc() if backwards else column for column in order))
+    # A number, not a parameter: PostgreSQL plans for a tenth of the table where it does not know.
+    return query.limit(literal_column(str(int(limit))))
+
+
+def counts(dates: Calendar | None = None) -> dict[Pile, str]:
+    """How many referrals each tile stands for, in words (`1,000+` from there on): one statement."""
+    values = {"most": COUNTED + 1, "day": clock.today(), "lately": lately(dates or office())}
+    found: dict[str, int] = dict(session().execute(COUNTS, values).all())
     return {pile: _count_words(found.get(pile.value, 0)) for pile in COUNTED_PILES}
+
+
+def lately(dates: Calendar) -> datetime:
+    """Since when what was given to an officer is still new to them."""
+    day, left = clock.today(), NEW_FOR
+    while left:
+        day -= timedelta(days=1)
+        left -= dates.is_working_day(day)
+    return clock.from_local(day)
+
+
+def office() -> Calendar:
+    """The days on which the council works: one statement."""
+    return Calendar(None, (), calendar.closures())
+
+
+def offered() -> Offered:
+    """What lists can be narrowed by: one statement."""
+    found: dict[str, dict[str, str]] = {}
+    for name, value, words, _place in session().execute(_choices()):
+        found.setdefault(name, {})[value] = words
+    return Offered(
+        areas=found.get("area", {}),
+        phases={int(code): name for code, name in found.get("phase", {}).items()},
+        needs=found.get("need", {}),
+        officers={
+            NOBODY: "Nobody",
+            **{int(n): name for n, name in found.get("officer", {}).items()},
+        },
+        windows={int(number): words for number, words in found.get("window", {}).items()},
+    )
+
+
+@cache
+def _choices() -> Any:
+    """Each thing that can be chosen: which filter, its value and words, in order."""
+
+    def rows(name: str, value: Any, words: Any, order: Any) -> Any:
+        return select(
+            literal_column(f"'{name}'").label("name"),
+            cast(value, Text).label("value"),
+            cast(words, Text).label("words"),
+            cast(order, Text).label("place"),
+        )
+
+    school, window = Establishment, IntakeWindow
+    opened = func.to_char(window.opens, "FMDD FMMonth YYYY")
+    kind = func.replace(window.setting_kind, "_", " ")
+    return union_all(
+        rows("area", school.district, school.district, school.district)
+        .where(school.district != "")
+        .distinct(),
+        rows("phase", school.phase_code, func.min(school.phase_name), school.phase_code).group_by(
+            school.phase_code
+        ),
+        rows("need", NeedType.code, NeedType.label, func.to_char(NeedType.position, "0000")),
+        rows("officer", Officer.id, Officer.name, Officer.name),
+        rows("window", window.id, "From " + opened + ", " + kind, window.opens),
+    ).order_by(literal_column("name"), literal_column("place"), literal_column("value"))
+
+
+def _needs() -> dict[str, str]:
+    rows = session().execute(select(NeedType.code, NeedType.label))
+    return dict(rows.all())
 
 
 def _count_words(count: int) -> str:
@@ -154,35 +255,78 @@ def _count_words(count: int) -> str:
 
 @cache
 def _lines() -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            Referral.id,
-            Referral.reference,
-            Referral.school_name,
-            Establishment.phase_name,
-            NeedType.label.label("need"),
-            Referral.kind,
-            Referral.received_on,
-            Referral.submitted_at,
-            Referral.status,
-        )
-        .join(Establishment, Establishment.urn == Referral.urn)
-        .outerjoin(Need, and_(Need.referral_id == Referral.id, Need.rank == 1))
-        .outerjoin(NeedType, NeedType.code == Need.code)
+    entry = WorklistEntry
+    return select(
+        entry.referral_id,
+        entry.reference,
+        entry.school_name,
+        entry.phase_name,
+        entry.need,
+        entry.kind,
+        entry.received_on,
+        entry.submitted_at,
+        entry.status,
+        entry.officer_name,
+        entry.due_step,
+        entry.due_on,
+        entry.warn_on,
+        entry.waiting_since,
+        entry.answer_by,
+        entry.due_sort,
     )
 
 
-def _in(pile: Pile) -> ColumnElement[bool]:
-    if pile is Pile.ALL:
-        return Referral.submitted_at.is_not(None)
-    if pile is Pile.READY:
-        mine = OutcomeWanted.referral_id == Referral.id
-        return and_(
-            Referral.status == Status.ALLOCATED,
-            exists().where(mine, OutcomeWanted.achieved.is_not(None)),
-            ~exists().where(mine, OutcomeWanted.achieved.is_(None)),
-        )
-    return Referral.status == Status(pile.value)
+def _in(pile: Pile) -> list[ColumnElement[bool]]:
+    entry = WorklistEntry
+    if pile in STATUSES:
+        return [entry.status == pile.value]
+    if pile in STATES:
+        return [entry.state == pile.value]
+    mine: list[Any] = [entry.officer_id == bindparam("me"), entry.open]
+    rules: dict[Pile, list[Any]] = {
+        Pile.DUE: [entry.due_sort == bindparam("today")],
+        Pile.OVERDUE: [entry.due_sort < bindparam("today")],
+        Pile.MINE: mine,
+        Pile.NEW_TO_ME: [*mine, entry.unopened, entry.assigned_at >= bindparam("lately")],
+        Pile.ALL: [],
+    }
+    return rules[pile]
+
+
+def _values(dates: Calendar) -> dict[str, Any]:
+    """What the rules of a pile are told about now and about who asks."""
+    return {"me": current_actor().id, "today": clock.today(), "lately": lately(dates)}
+
+
+def _narrowed(wanted: Wanted) -> list[ColumnElement[bool]]:
+    entry = WorklistEntry
+    rules: list[Any] = []
+    for column, value in (
+        (entry.urn, wanted.school),
+        (entry.district, wanted.area or None),
+        (entry.phase_code, wanted.phase),
+        (entry.need, wanted.need or None),
+        (entry.kind, wanted.kind or None),
+        (entry.window_id, wanted.window),
+    ):
+        if value is not None:
+            rules.append(column == value)
+    if wanted.officer == NOBODY:
+        rules.append(entry.officer_id.is_(None))
+    elif wanted.officer is not None:
+        account = select(Officer.account_id).where(Officer.id == wanted.officer)
+        rules.extend((entry.officer_id == account.scalar_subquery(), entry.open))
+    return rules + _when(wanted.when)
+
+
+def _when(when: When | None) -> list[ColumnElement[bool]]:
+    entry, today = WorklistEntry, bindparam("today", type_=Date)
+    rules: dict[When | None, list[ColumnElement[bool]]] = {
+        When.OVERDUE: [entry.due_sort < today],
+        When.TODAY: [entry.due_sort == today],
+        When.SOON: [entry.due_sort > today, entry.warn_on <= today],
+    }
+    return rules.get(when, [])
 
 
 def _found(search: str) -> list[ColumnElement[bool]]:
@@ -190,27 +334,43 @@ def _found(search: str) -> list[ColumnElement[bool]]:
         return []
     reference = references.parse(search)
     if reference is not None:
-        return [Referral.reference == reference]
+        return [WorklistEntry.reference == reference]
     return [
         or_(
-            Referral.school_name.icontains(search, autoescape=True),
-            Referral.reference.icontains(search, autoescape=True),
+            WorklistEntry.school_name.icontains(search, autoescape=True),
+            WorklistEntry.reference.icontains(search, autoescape=True),
         )
     ]
 
 
-def _read(rows: Any) -> list[Line]:
+def _read(rows: Any, dates: Calendar, needs: dict[str, str]) -> list[Line]:
     today = clock.today()
-    return [
-        Line(
-            reference=row.reference,
-            school_name=row.school_name,
-            phase=row.phase_name,
-            need=row.need or "",
-            kind=SHORT_KINDS.get(row.kind, "Not given"),
-            received_on=row.received_on,
-            days=(today - row.received_on).days if row.status in WAITING else None,
-            status=row.status,
-        )
-        for row in rows
-    ]
+    return [_line(row, today, dates, needs) for row in rows]
+
+
+def _line(row: Any, today: date, dates: Calendar, needs: dict[str, str]) -> Line:
+    due_on, due = row.due_on, row.due_step
+    tag = colour = ""
+    if due_on is not None:
+        tag, colour = promises.tag(due_on, row.warn_on, today)
+    elif row.answer_by is not None:
+        due_on, due = row.answer_by, Step.ANSWER
+        tag, colour = ("Answer overdue", "yellow") if due_on < today else ("", "")
+    since = clock.local(row.waiting_since).date() if row.waiting_since else row.received_on
+    return Line(
+        reference=row.reference,
+        school_name=row.school_name,
+        phase=row.phase_name,
+        need=needs.get(row.need, ""),
+        kind=SHORT_KINDS.get(row.kind, "Not given"),
+        received_on=row.received_on,
+        days=(today - row.received_on).days if row.status in WAITING else None,
+        status=row.status,
+        officer=row.officer_name or "",
+        due_on=due_on,
+        due=STEP_WORDS[Step(due)] if due else "",
+        tag=tag,
+        colour=colour,
+        late=clock_dates.days_late(due_on, today, dates) if due_on and row.due_on else 0,
+        waiting=clock_dates.days_late(since, today, dates),
+    )

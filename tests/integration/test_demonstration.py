@@ -17,12 +17,14 @@ from sqlalchemy.orm import Session
 from s2s_portal import clock, migrations, upn
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.answer import Need, Subject
+from s2s_portal.models.clocks import ClockBreach
 from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.ledger import EntryKind, LedgerEntry, Pull
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.visit import Acknowledgement, Addendum, RecordDocument, Visit, VisitRecord
+from s2s_portal.models.worklist import WorklistEntry
 from s2s_portal.reference_portal import accounts, create_app, demonstration
 from s2s_portal.reference_portal.demonstration_schools import NURSERY, PRIMARY, establishments
 from s2s_portal.reference_portal.demonstration_stories import CAST, PATHS, steps, working_day
@@ -87,6 +89,17 @@ def test_everything_happened_by_people_who_may_and_was_audited(shown: Session) -
     assert shown.scalars(by_itself).all() == [Action.EXPIRED]
     audited = set(shown.scalars(text("SELECT DISTINCT action FROM s2s.audit_entry")))
     assert {"looked at", "accepted", "record issued", "closed", "reopened"} <= audited
+
+
+def test_the_worklist_has_something_on_every_tile(shown: Session) -> None:
+    states = set(shown.scalars(select(WorklistEntry.state)))
+    assert {"new", "resubmitted", "returned", "accepted", "ready"} <= states
+    today = clock.today()
+    assert count(shown, WorklistEntry, WorklistEntry.due_on < today) >= 2
+    mine = (WorklistEntry.officer_id == "officer", WorklistEntry.open)
+    assert count(shown, WorklistEntry, *mine) >= 2
+    assert count(shown, WorklistEntry, *mine, WorklistEntry.unopened) >= 1
+    assert count(shown, ClockBreach) >= 3
 
 
 def test_visits_are_booked_owed_drafted_issued_read_and_added_to(shown: Session) -> None:

@@ -16,7 +16,7 @@ from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.terms import ServiceLevel, Step
 from s2s_portal.models.visit import Visit, VisitKind
-from s2s_portal.services import referrals, service_levels, standing
+from s2s_portal.services import referrals, standing
 from s2s_portal.state import state
 from tests import rows
 from tests.client import Client, Page
@@ -95,23 +95,6 @@ def add_visit(
     session.flush()
 
 
-@pytest.mark.parametrize(
-    ("status", "at", "due"),
-    [
-        (Status.SUBMITTED, datetime(2019, 4, 18, 9, tzinfo=clock.LONDON), date(2019, 4, 29)),
-        (Status.SUBMITTED, datetime(2019, 4, 18, 18, tzinfo=clock.LONDON), date(2019, 4, 30)),
-        (Status.ACCEPTED, datetime(2019, 5, 14, 9, tzinfo=clock.LONDON), date(2019, 5, 29)),
-        (Status.ALLOCATED, datetime(2019, 5, 3, 9, tzinfo=clock.LONDON), date(2019, 5, 13)),
-        (Status.RETURNED, datetime(2019, 5, 3, 9, tzinfo=clock.LONDON), None),
-        (Status.SUBMITTED, datetime(2014, 5, 3, 9, tzinfo=clock.LONDON), None),
-    ],
-)
-def test_the_promise_goes_by_working_days_and_a_dated_rule(
-    session: Session, status: Status, at: datetime, due: date | None
-) -> None:
-    assert service_levels.due_on(status, at) == due
-
-
 def test_a_later_rule_moves_no_earlier_promise(session: Session) -> None:
     row = rows.referral(session, REF)
     work = _Work(session)
@@ -120,14 +103,22 @@ def test_a_later_rule_moves_no_earlier_promise(session: Session) -> None:
     assert row.due_on == date(2019, 5, 21)
     session.add(
         ServiceLevel(
-            step=Step.DECISION, valid_from=date(2019, 5, 15), working_days=2, source="MI Sheet"
+            step=Step.DECISION,
+            valid_from=date(2019, 5, 15),
+            length=2,
+            source="MI Sheet",
+            by_id="administrator",
+            by_name="Adi Administrator",
         )
     )
     session.flush()
     session.refresh(row)
     assert row.due_on == date(2019, 5, 21)
-    later = datetime(2019, 5, 15, 9, tzinfo=clock.LONDON)
-    assert service_levels.due_on(Status.SUBMITTED, later) == date(2019, 5, 17)
+    other = rows.referral(session, "S2S-19-7K4Q")
+    with clock.frozen(date(2019, 5, 15)):
+        referrals.record(work, other, Action.RETURNED, by=SYSTEM)
+        referrals.record(work, other, Action.RESUBMITTED, by=SYSTEM)
+    assert other.due_on == date(2019, 5, 17)
 
 
 class _Work:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2s_portal.clock import LONDON
-from s2s_portal.working_days import after, day_received, is_working_day
+from s2s_portal.working_days import after, between, day_received, is_working_day
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,17 @@ def test_a_deadline_is_a_working_day_with_so_many_before_it(day: date, number: i
     between = (date.fromordinal(n) for n in range(day.toordinal() + 1, found.toordinal() + 1))
     assert sum(is_working_day(one) for one in between) == number
     assert is_working_day(found)
+
+
+@given(
+    st.dates(date(2015, 1, 1), date(2030, 1, 1)),
+    st.integers(-10, 500),
+    st.sets(st.integers(-10, 510), max_size=5),
+)
+def test_the_days_between_are_those_that_counting_finds(
+    day: date, number: int, closed: set[int]
+) -> None:
+    last = date.fromordinal(day.toordinal() + number)
+    shut = {date.fromordinal(day.toordinal() + one) for one in closed}
+    days = (date.fromordinal(n) for n in range(day.toordinal() + 1, last.toordinal() + 1))
+    assert between(day, last, shut) == sum(is_working_day(one, shut) for one in days)

@@ -21,6 +21,8 @@ NEVER_CHANGED = (
     "advice_event",
     "agreement_withdrawal",
     "audit_entry",
+    "clock_breach",
+    "clock_change",
     "fee",
     "head_decision",
     "import_run",

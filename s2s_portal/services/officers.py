@@ -1,0 +1,213 @@
+"""Who the officers are, which of them looks after a referral, and the lists that each keeps.
+
+An officer is known by having come: the host holds the accounts, and does not tell us of others.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from s2s_portal import audit, clock, references
+from s2s_portal.database import UnitOfWork, session, unit_of_work
+from s2s_portal.errors import NotFound, OutOfOrder, Refused, Stale
+from s2s_portal.identity import Actor
+from s2s_portal.models.codes import Action, Status
+from s2s_portal.models.referral import Referral
+from s2s_portal.models.worklist import Officer, OfficerAssignment, SavedList
+from s2s_portal.services import referrals
+from s2s_portal.services.worklist_wanted import Wanted
+
+SEEN_AGAIN = timedelta(days=7)  # how often it is written down that an officer has been here
+STILL_HERE = timedelta(days=90)  # who has not come for so long is offered no more
+ENDED = frozenset({Status.CLOSED, Status.DECLINED, Status.WITHDRAWN})
+MOST_LISTS = 20
+
+
+def note(by: Actor) -> Officer:
+    """The row of the officer who is here; written the first time, each week, and when a name or
+    address has changed. Nothing is pending in the session."""
+    here = session().scalar(select(Officer).where(Officer.account_id == by.id))
+    if (
+        here is not None
+        and (here.name, here.email) == (by.name, by.email)
+        and here.seen_on > clock.today() - SEEN_AGAIN
+    ):
+        return here
+    with unit_of_work() as work:
+        keep(work, by)
+    return session().scalars(select(Officer).where(Officer.account_id == by.id)).one()
+
+
+def keep(work: UnitOfWork, by: Actor) -> int:
+    """Write down that the officer `by` is here today; the number of their row."""
+    values = {"name": by.name, "email": by.email, "seen_on": clock.today()}
+    kept = work.session.execute(
+        insert(Officer)
+        .values(account_id=by.id, **values)
+        .on_conflict_do_update(index_elements=[Officer.account_id], set_=values)
+        .returning(Officer.id)
+    )
+    audit.wrote(work, "was here as", "officer", by.id)
+    return kept.scalar_one()
+
+
+def offered() -> list[Officer]:
+    """The officers to whom a referral can be given: those who have been here lately, by name."""
+    return list(
+        session().scalars(
+            select(Officer)
+            .where(Officer.seen_on > clock.today() - STILL_HERE)
+            .order_by(Officer.name, Officer.id)
+        )
+    )
+
+
+def of(referral: Referral) -> OfficerAssignment | None:
+    """Who looks after `referral` now."""
+    return session().scalar(
+        select(OfficerAssignment).where(
+            OfficerAssignment.referral_id == referral.id, OfficerAssignment.ended_at.is_(None)
+        )
+    )
+
+
+def assign(
+    work: UnitOfWork, reference: str, *, officer: int, seen: int, note: str = "", by: Actor
+) -> OfficerAssignment:
+    """Give the referral to an officer (`Officer.id`), who then looks after it.
+
+    `seen` is the assignment that the page showed, 0 for none. Twice to the same officer is once.
+    Raises Stale when somebody else has been chosen since, OutOfOrder when the referral has ended,
+    Refused for an officer who is not known.
+    """
+    referral = referrals.get(reference, lock=True)
+    if referral.status in ENDED:
+        raise OutOfOrder("This referral has ended, so nobody needs to look after it.")
+    chosen = work.session.get(Officer, officer)
+    if chosen is None:
+        raise Refused("Choose an officer from the list", field="officer")
+    held = of(referral)
+    if held is not None and held.officer_id == chosen.account_id:
+        return held
+    if (held.id if held else 0) != seen:
+        name = held.officer_name if held else "Nobody"
+        raise Stale(f"{name} now looks after this referral. Nothing has been changed by you.")
+    if held is not None:
+        held.ended_at = clock.now()
+        work.flush()
+    made = OfficerAssignment(
+        referral_id=referral.id,
+        officer_id=chosen.account_id,
+        officer_name=chosen.name,
+        opened_at=clock.now() if chosen.account_id == by.id else None,
+        by_id=by.id,
+        by_name=by.name,
+    )
+    work.session.add(made)
+    message = f"{chosen.name} looks after this referral."
+    referrals.record(work, referral, Action.ASSIGNED, by=by, message=message, note=note)
+    return made
+
+
+def note_opened(reference: str, by: Actor) -> None:
+    """The officer reads for the first time what they were given: it is no longer new to them.
+
+    In a transaction of its own, before the page is read.
+    """
+    number = session().scalar(
+        select(OfficerAssignment.id)
+        .join(Referral, Referral.id == OfficerAssignment.referral_id)
+        .where(
+            Referral.reference == (references.parse(reference) or ""),
+            OfficerAssignment.officer_id == by.id,
+            OfficerAssignment.ended_at.is_(None),
+            OfficerAssignment.opened_at.is_(None),
+        )
+    )
+    if number is None:
+        return
+    with unit_of_work() as work:
+        work.session.execute(
+            update(OfficerAssignment)
+            .where(OfficerAssignment.id == number, OfficerAssignment.opened_at.is_(None))
+            .values(opened_at=clock.now())
+        )
+        audit.wrote(work, "first opened", "assignment", number)
+
+
+def lists(by: Actor) -> list[SavedList]:
+    """The lists that `by` keeps, by name."""
+    return list(
+        session().scalars(
+            select(SavedList)
+            .where(SavedList.officer_id == by.id)
+            .order_by(func.lower(SavedList.name))
+        )
+    )
+
+
+def default_list(by: Actor) -> str:
+    """The list that `by` wants to begin with, as the query of an address; empty for none."""
+    return (
+        session().scalar(
+            select(SavedList.query).where(SavedList.officer_id == by.id, SavedList.is_default)
+        )
+        or ""
+    )
+
+
+def keep_list(work: UnitOfWork, *, name: str, wanted: Wanted, by: Actor) -> SavedList:
+    """Keep a list under `name`. Raises Refused for no name, one that is taken, or too many."""
+    mine = lists(by)
+    if not name:
+        raise Refused("Enter a name for this list", field="name")
+    if any(one.name.lower() == name.lower() for one in mine):
+        raise Refused(f"You already keep a list called “{name}”. Enter another name", field="name")
+    if len(mine) >= MOST_LISTS:
+        raise Refused(f"You keep {MOST_LISTS} lists. Delete one before you add another")
+    made = SavedList(officer_id=by.id, name=name, query=wanted.query)
+    work.session.add(made)
+    work.flush()
+    audit.wrote(work, "kept", "list", made.id)
+    return made
+
+
+def delete_list(work: UnitOfWork, number: int, *, by: Actor) -> None:
+    """Delete a list. Raises NotFound when it is not one of theirs."""
+    _mine(number, by)
+    work.session.execute(delete(SavedList).where(SavedList.id == number))
+    audit.wrote(work, "deleted", "list", number)
+
+
+def begin_with(work: UnitOfWork, number: int, *, by: Actor) -> None:
+    """Begin with this list from now on; the one that it was already, and there is none."""
+    chosen = _mine(number, by)
+    was = chosen.is_default
+    work.session.execute(
+        update(SavedList).where(SavedList.officer_id == by.id).values(is_default=False)
+    )
+    if not was:
+        work.session.execute(
+            update(SavedList).where(SavedList.id == number).values(is_default=True)
+        )
+    audit.wrote(work, "no longer begins with" if was else "begins with", "list", number)
+
+
+def _mine(number: int, by: Actor) -> SavedList:
+    found = session().scalar(
+        select(SavedList).where(SavedList.id == number, SavedList.officer_id == by.id)
+    )
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def switch_digest(work: UnitOfWork, *, wanted: bool, by: Actor) -> None:
+    """Whether `by` gets the daily list by mail. Raises Refused without an address to send it to."""
+    if wanted and not by.email:
+        raise Refused("The council’s portal has no email address for you, so nothing can be sent.")
+    work.session.execute(update(Officer).where(Officer.account_id == by.id).values(digest=wanted))
+    audit.wrote(work, "asked for" if wanted else "ended", "daily list", by.id)
