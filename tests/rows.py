@@ -12,7 +12,8 @@ from s2s_portal import clock
 from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTried, Subject
 from s2s_portal.models.attachment import Attachment, FileType
 from s2s_portal.models.change import AgreementWithdrawal, SectionChange, SectionOpening
-from s2s_portal.models.codes import UNSENT, Action, Kind, Status
+from s2s_portal.models.codes import UNSENT, Action, Checked, Kind, Status
+from s2s_portal.models.decision import Decision, DecisionCheck, SupportLevel
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import ServiceTerms
@@ -147,6 +148,30 @@ def agreement_withdrawal(session: Session, row: Referral) -> AgreementWithdrawal
     session.add(made)
     session.flush()
     return made
+
+
+def decision(session: Session, row: Referral) -> ReferralEvent:
+    """`row` was accepted by an officer at the first level, with a checklist; no charge is made."""
+    event = ReferralEvent(
+        referral_id=row.id,
+        action=Action.ACCEPTED,
+        by_id="officer",
+        by_name="Ola Officer",
+        message="We have accepted this referral.",
+    )
+    session.add(event)
+    session.flush()
+    level = session.scalars(select(SupportLevel.id).where(SupportLevel.code == "1")).one()
+    session.add_all(
+        [
+            Decision(event_id=event.id, referral_id=row.id, level_id=level),
+            DecisionCheck(
+                event_id=event.id, point="evidence", referral_id=row.id, answer=Checked.CHECKED
+            ),
+        ]
+    )
+    session.flush()
+    return event
 
 
 def allocation(session: Session, row: Referral, key: str, *, ended: bool = False) -> Allocation:

@@ -25,6 +25,8 @@ from s2s_portal.services import (
     attachments,
     changes,
     copies,
+    copying,
+    decided,
     drafting,
     drafts,
     form_versions,
@@ -100,6 +102,11 @@ def show(reference: str) -> ResponseReturnValue:
         may_amend=changes.may_amend(referral),
         may_withdraw=referral.status in withdrawing.WITHDRAWABLE,
         ended_agreement=withdrawing.agreement_withdrawal(referral),
+        place=decided.place(referral),
+        decision=decided.current(referral),
+        told=decided.told(referral),
+        may_copy=copying.can_copy(referral),
+        follows=copying.follows(referral),
     )
 
 

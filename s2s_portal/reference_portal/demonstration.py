@@ -22,7 +22,7 @@ from s2s_portal.models.referral import Referral
 from s2s_portal.reference_portal.demonstration_schools import establishments
 from s2s_portal.reference_portal.demonstration_staff import practitioners
 from s2s_portal.reference_portal.demonstration_stories import Step, steps
-from s2s_portal.services import drafts, intake, verification
+from s2s_portal.services import drafts, intake, returning, verification
 
 SEED = 44_19
 WINDOW_OPENED, WINDOW_CLOSES = 60, 40  # days ago, days ahead
@@ -99,6 +99,7 @@ def _keep_drafts(today: date) -> None:
     for ago in range(DAYS_OF_UPKEEP, -1, -1):
         with clock.frozen(today - timedelta(days=ago)):
             drafts.upkeep()
+            returning.upkeep()
 
 
 def _take(step: Step) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from s2s_portal import Actor, Role, clock
 from s2s_portal.database import UnitOfWork
-from s2s_portal.models.codes import Achieved, Closure, DeclineReason
+from s2s_portal.models.codes import Achieved, Closure
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.visit import VisitKind
 from s2s_portal.reference_portal import demonstration_words as words
@@ -40,7 +40,6 @@ from s2s_portal.services import (
     referrals,
     sections,
     submission,
-    triage,
     visits,
 )
 
@@ -109,39 +108,8 @@ def _submit(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
     submission.submit(work, story.reference, token=token, by=by)
 
 
-def _seen(story: Story) -> int:
+def seen(story: Story) -> int:
     return referrals.get(story.reference).version
-
-
-def _give_back(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
-    triage.return_for_information(
-        work,
-        story.reference,
-        seen=_seen(story),
-        questions={
-            "tried": "Please add what you tried for at least half a term, and what came of it.",
-            "outcomes": "Please say how you would know in class that the first was reached.",
-        },
-        message="Thank you for a clear referral. Two things are missing.",
-        by=by,
-    )
-
-
-def _accept(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
-    note = "Clear account of what was tried; within the criteria."
-    triage.accept(work, story.reference, seen=_seen(story), note=note, by=by)
-
-
-def _decline(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
-    triage.decline(
-        work,
-        story.reference,
-        seen=_seen(story),
-        message="An educational psychologist is already advising on this. Please go on with that"
-        " advice for a term, and refer again if you still need us.",
-        reason=DeclineReason.REDIRECT,
-        by=by,
-    )
 
 
 def _allocate(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
@@ -153,7 +121,7 @@ def _allocate(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
         story.reference,
         practitioner_id=chosen,
         reason="Experience with this need, and room for another case.",
-        seen=_seen(story),
+        seen=seen(story),
         by=by,
     )
 
@@ -228,14 +196,14 @@ def _close(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
         story.reference,
         closure=Closure.PARTLY_MET if visit >= 0 else Closure.WITHDRAWN_SCHOOL,
         message="Thank you for working with us. You can refer again at any time.",
-        seen=_seen(story),
+        seen=seen(story),
         by=by,
     )
 
 
 def _reopen(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
     reason = "The class teacher has changed, and the school asked for one more visit."
-    closing.reopen(work, story.reference, reason=reason, seen=_seen(story), by=by)
+    closing.reopen(work, story.reference, reason=reason, seen=seen(story), by=by)
 
 
 def _waive(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
@@ -249,9 +217,6 @@ ACTS: dict[str, Act] = {
     "start": _start,
     "fill": fill,
     "submit": _submit,
-    "give_back": _give_back,
-    "accept": _accept,
-    "decline": _decline,
     "allocate": _allocate,
     "book": _book,
     "write": _write,

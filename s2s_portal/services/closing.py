@@ -17,7 +17,7 @@ from s2s_portal.models.codes import Achieved, Action, Closure, Status
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import VisitRecord
 from s2s_portal.services import notices, referrals, visits
-from s2s_portal.services.triage import check_seen
+from s2s_portal.services.referrals import check_seen
 
 CLOSURE_WORDS = {
     Closure.OUTCOMES_MET: "The outcomes were achieved",

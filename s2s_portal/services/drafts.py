@@ -49,7 +49,10 @@ FORGOTTEN: tuple[type[Base], ...] = (
 KEPT_TABLES = frozenset(
     {
         "referral_event",
+        "referral",  # a draft that was copied from another stays so
         "section_opening",  # of what has been sent
+        "decision",
+        "decision_check",
         "section_change",
         "agreement_withdrawal",
         "attachment",  # its own service lets go of the file and its label

@@ -11,10 +11,11 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from s2s_portal import access, audit, clock, references
 from s2s_portal.database import UnitOfWork, session
-from s2s_portal.errors import NotFound, OutOfOrder
+from s2s_portal.errors import NotFound, OutOfOrder, Stale
 from s2s_portal.identity import Actor, current_actor
 from s2s_portal.models.change import SectionOpening
 from s2s_portal.models.codes import GIVEN, STATUS_AFTER, Action, Status
+from s2s_portal.models.decision import Decision
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.services import service_levels
@@ -27,9 +28,14 @@ WHOLE = (
     selectinload(Referral.strategies),
     selectinload(Referral.outcomes),
     # Joined to the history, so that what was asked and what changed cost no statement more.
-    selectinload(Referral.events)
-    .joinedload(ReferralEvent.openings)
-    .joinedload(SectionOpening.change),
+    selectinload(Referral.events).options(
+        joinedload(ReferralEvent.openings).options(
+            joinedload(SectionOpening.change), joinedload(SectionOpening.code)
+        ),
+        joinedload(ReferralEvent.decision).options(
+            joinedload(Decision.level), joinedload(Decision.reason), joinedload(Decision.service)
+        ),
+    ),
 )
 
 
@@ -89,6 +95,15 @@ def must_be(referral: Referral, allowed: Iterable[Status], error: OutOfOrder) ->
     """Raise `error` unless the referral is in one of the `allowed` states."""
     if referral.status not in set(allowed):
         raise error
+
+
+def check_seen(referral: Referral, seen: int) -> None:
+    """Raise Stale unless the page that decides was drawn from the referral as it is now."""
+    if referral.version != seen:
+        raise Stale(
+            "This referral has changed since you opened this page. What you typed is below and"
+            " nothing has been done yet. Read the referral again before you go on."
+        )
 
 
 def record(

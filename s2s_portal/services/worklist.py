@@ -41,6 +41,10 @@ class Pile(StrEnum):
     CLOSED = "closed"
     DECLINED = "declined"
     WITHDRAWN = "withdrawn"
+    WAITING = "waiting"
+    ADVISED = "advised"
+    REDIRECTED = "redirected"
+    UNANSWERED = "unanswered"
     ALL = "all"
 
 
@@ -53,11 +57,15 @@ PILE_WORDS = {
     Pile.CLOSED: "Closed",
     Pile.DECLINED: "Declined",
     Pile.WITHDRAWN: "Withdrawn",
+    Pile.WAITING: "On the waiting list",
+    Pile.ADVISED: "Advised, no visit",
+    Pile.REDIRECTED: "Sent on",
+    Pile.UNANSWERED: "Not answered",
     Pile.ALL: "All",
 }
 COUNTED_PILES = [pile for pile in Pile if pile not in {Pile.ALL, Pile.READY}]
 COUNTS = select(func.s2s.worklist_counts(bindparam("most")).table_valued("status", "number"))
-WAITING = {Status.SUBMITTED, Status.RETURNED, Status.ACCEPTED}
+WAITING = {Status.SUBMITTED, Status.WAITING, Status.RETURNED, Status.ACCEPTED}
 
 
 class Place(NamedTuple):

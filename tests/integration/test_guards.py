@@ -29,6 +29,11 @@ ONLY_ADDED_TO = (
     "import_run",
     "service_terms",
     "fee",
+    "support_level",
+    "decision_reason",
+    "other_service",
+    "decision",
+    "decision_check",
 )
 
 
@@ -38,6 +43,7 @@ def superuser(session: Session, connection: Connection, may_2019: None) -> Conne
     referral = rows.referral(session, "S2S-19-3334", status=Status.ALLOCATED)
     made = rows.allocation(session, referral, "practitioner")
     rows.visit(session, referral, made, 1, issued=True)
+    rows.decision(session, referral)
     ledger.post_charge(UnitOfWork(session), referrals.get("S2S-19-3334", whole=True), by=SYSTEM)
     session.flush()
     connection.execute(text("RESET ROLE"))

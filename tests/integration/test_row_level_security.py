@@ -88,6 +88,11 @@ READERS: dict[str, set[str]] = {
     "section_opening": OF_MINE,
     "section_change": OF_MINE,
     "agreement_withdrawal": OF_MINE,
+    "decision": OF_MINE,
+    "decision_check": {*OFFICERS, "system"},
+    "support_level": set(PEOPLE),
+    "decision_reason": set(PEOPLE),
+    "other_service": set(PEOPLE),
     "service_level": set(PEOPLE),
     "establishment": ROLES,
     "service_terms": set(PEOPLE),
@@ -149,6 +154,11 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "section_opening": ({"system"}, set(), set()),
     "section_change": ({*SCHOOL_STAFF, "system"}, set(), set()),
     "agreement_withdrawal": ({*SCHOOL_STAFF, *OFFICERS, "system"}, set(), set()),
+    "decision": ({*OFFICERS, "system"}, set(), set()),
+    "decision_check": ({*OFFICERS, "system"}, set(), set()),
+    "support_level": ({"administrator", "system"}, set(), set()),
+    "decision_reason": ({"administrator", "system"}, set(), set()),
+    "other_service": ({"administrator", "system"}, set(), set()),
     "service_level": ({"administrator", "system"}, set(), set()),
     "practitioner": ({"administrator", "system"}, {"administrator", "system"}, set()),
     "establishment": ({"administrator", "system"}, {"administrator", "system"}, set()),
@@ -211,6 +221,7 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     rows.allocation(session, former, "other-practitioner")
     rows.change(session, mine)
     rows.agreement_withdrawal(session, mine)
+    rows.decision(session, mine)
     ledger.post_charge(work, referrals.get(MINE, whole=True), by=SYSTEM)
     done = {"at": clock.now(), "by_id": "finance", "by_name": "Fay Finance"}
     session.add_all(
