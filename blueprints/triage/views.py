@@ -234,6 +234,8 @@ def _asked(template: str, form: DecidingForm, referral: Referral) -> ResponseRet
         not_yet=closing.what_is_missing(referral) if template == "close" else "",
         outcomes=closing.outcomes_to_read(referral) if template == "close" else [],
         achieved=closing.ACHIEVED_WORDS,
-        decided=triage.made_meanwhile(referral),
+        decided=triage.made_meanwhile(referral)
+        if form.out_of_order or template == "undo"
+        else None,
         reversal=undoing.reversal_words(referral) if template == "undo" else "",
     )

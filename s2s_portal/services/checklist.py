@@ -137,7 +137,9 @@ def _evidence(referral: Referral) -> tuple[bool, str]:
         )
         .one()
     )
-    said = f"Tried, with what came of it: {cycles}. Files: {clean}."
+    rounds = "1 thing was tried" if cycles == 1 else f"{cycles} things were tried"
+    files = "1 file is" if clean == 1 else f"{clean} files are"
+    said = f"{rounds}, with what came of it; {files} attached."
     return cycles >= CYCLES, said
 
 
