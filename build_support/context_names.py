@@ -156,4 +156,10 @@ NAMES: dict[str, str] = {
     "deciding": "which decision: `accept`, `wait`, `advise`, `redirect`, `decline`",
     "do_it": "what the button says",
     "third": "what the third column of the list is called",
+    "flag": "a flag: `message`, `to_name`, `due_on`, `referral`, `resolution`",
+    "flags": "the flags, each with `message`, `to_name`, `due_on`, `resolution`",
+    "notes": "the notes of officers, newest first: `label`, `text`, who and when",
+    "note_words": "the words for what a note is about, by its label",
+    "at_most": "how many are shown at most",
+    "today": "the present day",
 }

@@ -196,7 +196,7 @@ def _root_blueprint() -> Blueprint:
     from s2s_portal.blueprints.invitations import bp as invitations
     from s2s_portal.blueprints.referrals.files import bp as files
     from s2s_portal.blueprints.referrals.sent import bp as referrals
-    from s2s_portal.blueprints.triage.deciding import bp as triage
+    from s2s_portal.blueprints.triage.notes import bp as triage
     from s2s_portal.blueprints.visits.views import bp as visits
 
     root = RootBlueprint(

@@ -14,6 +14,7 @@ from s2s_portal.models.attachment import Attachment, FileType
 from s2s_portal.models.change import AgreementWithdrawal, SectionChange, SectionOpening
 from s2s_portal.models.codes import UNSENT, Action, Checked, Kind, Status
 from s2s_portal.models.decision import Decision, DecisionCheck, SupportLevel
+from s2s_portal.models.note import Flag, FlagResolution, InternalNote, NoteLabel
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import ServiceTerms
@@ -172,6 +173,18 @@ def decision(session: Session, row: Referral) -> ReferralEvent:
     )
     session.flush()
     return event
+
+
+def note_and_flag(session: Session, row: Referral) -> Flag:
+    """A note on `row` and a flag for the team, resolved, all by one officer."""
+    done = {"by_id": "officer", "by_name": "Ola Officer"}
+    made = Flag(**done, referral_id=row.id, message="Ring", to_name="All officers", due_on=RECEIVED)
+    note = InternalNote(**done, referral_id=row.id, label=NoteLabel.CALL, text="Rang the head")
+    session.add_all([made, note])
+    session.flush()
+    session.add(FlagResolution(**done, flag_id=made.id, comment="Done"))
+    session.flush()
+    return made
 
 
 def allocation(session: Session, row: Referral, key: str, *, ended: bool = False) -> Allocation:

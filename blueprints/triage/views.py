@@ -32,6 +32,7 @@ from s2s_portal.services import (
     decision_lists,
     holding,
     ledger,
+    notes,
     reading,
     referral_documents,
     referrals,
@@ -109,6 +110,9 @@ def show(reference: str) -> ResponseReturnValue:
         checked=checklist.kept(referral),
         points=checklist.POINTS,
         follows=copying.follows(referral),
+        notes=notes.of(referral),
+        flags=notes.flags_of(referral),
+        note_words=notes.LABEL_WORDS,
     )
 
 

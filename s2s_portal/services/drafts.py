@@ -53,6 +53,8 @@ KEPT_TABLES = frozenset(
         "section_opening",  # of what has been sent
         "decision",
         "decision_check",
+        "internal_note",
+        "flag",
         "section_change",
         "agreement_withdrawal",
         "attachment",  # its own service lets go of the file and its label

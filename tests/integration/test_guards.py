@@ -34,6 +34,9 @@ ONLY_ADDED_TO = (
     "other_service",
     "decision",
     "decision_check",
+    "internal_note",
+    "flag",
+    "flag_resolution",
 )
 
 
@@ -44,6 +47,7 @@ def superuser(session: Session, connection: Connection, may_2019: None) -> Conne
     made = rows.allocation(session, referral, "practitioner")
     rows.visit(session, referral, made, 1, issued=True)
     rows.decision(session, referral)
+    rows.note_and_flag(session, referral)
     ledger.post_charge(UnitOfWork(session), referrals.get("S2S-19-3334", whole=True), by=SYSTEM)
     session.flush()
     connection.execute(text("RESET ROLE"))

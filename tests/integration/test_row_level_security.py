@@ -90,6 +90,9 @@ READERS: dict[str, set[str]] = {
     "agreement_withdrawal": OF_MINE,
     "decision": OF_MINE,
     "decision_check": {*OFFICERS, "system"},
+    "internal_note": {*OFFICERS, "system"},
+    "flag": {*OFFICERS, "system"},
+    "flag_resolution": {*OFFICERS, "system"},
     "support_level": set(PEOPLE),
     "decision_reason": set(PEOPLE),
     "other_service": set(PEOPLE),
@@ -156,6 +159,10 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "agreement_withdrawal": ({*SCHOOL_STAFF, *OFFICERS, "system"}, set(), set()),
     "decision": ({*OFFICERS, "system"}, set(), set()),
     "decision_check": ({*OFFICERS, "system"}, set(), set()),
+    # The rows there are signed by one officer: no other writes in that name.
+    **dict.fromkeys(
+        ("internal_note", "flag", "flag_resolution"), ({"officer", "system"}, set(), set())
+    ),
     "support_level": ({"administrator", "system"}, set(), set()),
     "decision_reason": ({"administrator", "system"}, set(), set()),
     "other_service": ({"administrator", "system"}, set(), set()),
@@ -222,6 +229,7 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     rows.change(session, mine)
     rows.agreement_withdrawal(session, mine)
     rows.decision(session, mine)
+    rows.note_and_flag(session, mine)
     ledger.post_charge(work, referrals.get(MINE, whole=True), by=SYSTEM)
     done = {"at": clock.now(), "by_id": "finance", "by_name": "Fay Finance"}
     session.add_all(
