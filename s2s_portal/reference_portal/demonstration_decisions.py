@@ -7,12 +7,14 @@ from datetime import timedelta
 from s2s_portal import Actor, clock
 from s2s_portal.database import UnitOfWork
 from s2s_portal.models.codes import Way
+from s2s_portal.models.note import NoteLabel
 from s2s_portal.reference_portal.demonstration_acts import Act, Story, seen
 from s2s_portal.services import (
     checklist,
     decision_lists,
     decision_words,
     holding,
+    notes,
     referrals,
     returning,
     triage,
@@ -40,7 +42,7 @@ def _accept(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
     triage.accept(
         work,
         story.reference,
-        level=story.random.choice("1123"),
+        level="1123"[sum(map(ord, story.reference)) % 4],
         ticked=list(checklist.POINTS),
         seen=seen(story),
         note=note,
@@ -121,6 +123,19 @@ def _undo(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
     )
 
 
+def _note(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    notes.add(
+        work,
+        story.reference,
+        label=NoteLabel.CALL,
+        text="Rang the SENCo: the plan is being rewritten after the review on Thursday.",
+        by=by,
+    )
+    due = clock.today() + timedelta(days=10)
+    message = "Ask for the new plan before deciding."
+    notes.flag(work, story.reference, message=message, to=by.id, due_on=due, by=by)
+
+
 DECISIONS: dict[str, Act] = {
     "give_back": _give_back,
     "accept": _accept,
@@ -130,4 +145,5 @@ DECISIONS: dict[str, Act] = {
     "wait": _wait,
     "hold": _hold,
     "undo": _undo,
+    "note": _note,
 }

@@ -38,7 +38,7 @@ PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "draft": (("start", "fill"), 2),
     "forgotten": (("start", "fill"), 67),
     "submitted": (SENT, 1),
-    "late": (SENT, 9),
+    "late": ((*SENT, "note"), 8),
     "returned": ((*SENT, "give_back"), 4),
     "sent again": ((*SENT, "give_back", "answer", "submit"), 1),
     "withdrawn": ((*SENT, "accept", "withdraw"), 6),
