@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import starmap
 
 from wtforms import Field, SelectField
@@ -10,7 +10,7 @@ from wtforms.fields import SelectChoice, SelectMultipleField
 
 from s2s_portal.blueprints.forms import DecidingForm, Needed, Paragraphs, PickOne
 from s2s_portal.blueprints.widgets import GovSelect
-from s2s_portal.services.closing import CLOSURE_WORDS
+from s2s_portal.services.closing import closure_words
 
 
 class ReturnForm(DecidingForm):
@@ -26,6 +26,7 @@ class ReturnForm(DecidingForm):
         validate_choice=False,
     )
     message = Paragraphs("Anything else the school should know? (optional)")
+    opened_too: tuple[str, ...] = ()  # titles of what is opened with the agreement
 
     def offered(self) -> list[tuple[str, str]]:
         """The sections to tick: key and title."""
@@ -46,9 +47,14 @@ class ReturnForm(DecidingForm):
         return {section: code for section, code in codes.items() if code}
 
 
-def return_form(titles: Mapping[str, str], reasons: Mapping[str, str]) -> ReturnForm:
+def return_form(
+    titles: Mapping[str, str], reasons: Mapping[str, str], opened_too: Iterable[str] = ()
+) -> ReturnForm:
     """A form with a question and a reason (of `reasons`, words by code) for every section that can
-    be asked about, by key its title."""
+    be asked about, by key its title.
+
+    `opened_too` are the keys of those that are opened with the one about agreement.
+    """
     fields: dict[str, Field] = {}
     for section, title in titles.items():
         fields[f"question_{section}"] = Paragraphs(f"What do you need in “{title}”?")
@@ -59,6 +65,7 @@ def return_form(titles: Mapping[str, str], reasons: Mapping[str, str]) -> Return
             validate_choice=False,
         )
     made: ReturnForm = type("ReturnForm", (ReturnForm,), fields)()
+    made.opened_too = tuple(titles[key] for key in opened_too)
     made.sections.choices = [SelectChoice(key, title) for key, title in titles.items()]
     return made
 
@@ -69,7 +76,7 @@ class CloseForm(DecidingForm):
     closure = PickOne(
         "Why are you closing it?",
         "Choose why you are closing the referral",
-        choices=[SelectChoice(closure.value, words) for closure, words in CLOSURE_WORDS.items()],
+        choices=lambda: [SelectChoice(why.value, text) for why, text in closure_words().items()],
     )
     message = Paragraphs(
         "What do you want to tell the school?", [Needed("Enter what you want to tell the school")]

@@ -8,6 +8,7 @@ from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import allow, officer
+from s2s_portal.blueprints import threads
 from s2s_portal.blueprints.agreement import agreement_page
 from s2s_portal.blueprints.forms import tidy
 from s2s_portal.blueprints.pages import page, pdf, refuse
@@ -30,18 +31,22 @@ from s2s_portal.services import (
     copying,
     decided,
     decision_lists,
+    earlier,
+    heads,
     holding,
     ledger,
     notes,
     reading,
     referral_documents,
     referrals,
+    repeats,
     returning,
     sections,
     standing,
     triage,
     undoing,
     visits,
+    waiting_messages,
     withdrawing,
     worklist,
 )
@@ -75,6 +80,7 @@ def index() -> ResponseReturnValue:
         search=search,
         words=worklist.PILE_WORDS,
         colour=standing.colour,
+        waiting=waiting_messages.count(by=current_actor()),
     )
 
 
@@ -83,7 +89,8 @@ def index() -> ResponseReturnValue:
 def show(reference: str) -> ResponseReturnValue:
     """The whole referral with its history, and what can be decided about it now."""
     referral = referrals.get(reference, whole=True)
-    return page(
+    shown = threads.talk(referral)
+    answer = page(
         "s2s/triage/show.html",
         referral=referral,
         stands=worklist.PILE_WORDS[Pile(referral.status.value)],
@@ -93,10 +100,13 @@ def show(reference: str) -> ResponseReturnValue:
         visits=standing.visits(referral),
         parts=reading.parts(referral),
         attached=attachments.shown(referral),
+        evidence=attachments.evidence(referral),
         booked=visits.booked,
         charge=ledger.charge_for(referral.reference),
         achieved=closing.ACHIEVED_WORDS,
         not_yet=closing.what_is_missing(referral),
+        earlier=earlier.of(referral),
+        looked_for=repeats.looked_for(),
         changes=changes.log(referral),
         changed=changes.changed_since_return(referral) if is_waiting(referral) else set(),
         titles=sections.titles(referral),
@@ -113,7 +123,10 @@ def show(reference: str) -> ResponseReturnValue:
         notes=notes.of(referral),
         flags=notes.flags_of(referral),
         note_words=notes.LABEL_WORDS,
+        agreed_by_head=heads.agreed(referral),
+        talk=shown,
     )
+    return threads.read(shown, answer)
 
 
 def is_waiting(referral: Referral) -> bool:
@@ -144,9 +157,11 @@ def agreement_withdrawn(reference: str) -> ResponseReturnValue:
 @allow(officer)
 def return_for_information(reference: str) -> ResponseReturnValue:
     """Send it back to the school for more information in the sections that are named."""
+    whole = referrals.get(reference, whole=True)
     form = return_form(
-        sections.may_be_asked(referrals.get(reference, whole=True)),
+        sections.may_be_asked(whole),
         {row.code: row.label for row in decision_lists.reasons(Way.RETURN)},
+        returning.opened_too(whole),
     )
 
     def decide(work: UnitOfWork) -> None:

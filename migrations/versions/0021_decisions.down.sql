@@ -87,6 +87,11 @@ BEGIN
     EXECUTE replace(pg_get_functiondef('s2s.worklist_counts(integer)'::regprocedure),
         '''submitted'', ''waiting'', ''advised'', ''redirected'', ''unanswered'', ''returned''',
         '''submitted'', ''returned''');
+    EXECUTE replace(replace(pg_get_functiondef('s2s.repeats_of(bigint, timestamptz)'::regprocedure),
+        '''draft'', ''submitted'', ''waiting'', ''returned''', '''draft'', ''submitted'', ''returned'''),
+        '(''closed'', ''declined'', ''withdrawn'', ''agreement_withdrawn'', ''advised'',
+                    ''redirected'', ''unanswered'')',
+        '(''closed'', ''declined'', ''withdrawn'', ''agreement_withdrawn'')');
     EXECUTE replace(pg_get_functiondef('s2s.recent_waits(timestamptz)'::regprocedure),
         '(''accepted'', ''declined'', ''advised'', ''redirected'')', '(''accepted'', ''declined'')');
 END $$;

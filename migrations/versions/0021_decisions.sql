@@ -78,6 +78,11 @@ BEGIN
     EXECUTE replace(pg_get_functiondef('s2s.worklist_counts(integer)'::regprocedure),
         '''submitted'', ''returned''',
         '''submitted'', ''waiting'', ''advised'', ''redirected'', ''unanswered'', ''returned''');
+    EXECUTE replace(replace(pg_get_functiondef('s2s.repeats_of(bigint, timestamptz)'::regprocedure),
+        '''draft'', ''submitted'', ''returned''', '''draft'', ''submitted'', ''waiting'', ''returned'''),
+        '(''closed'', ''declined'', ''withdrawn'', ''agreement_withdrawn'')',
+        '(''closed'', ''declined'', ''withdrawn'', ''agreement_withdrawn'', ''advised'',
+                    ''redirected'', ''unanswered'')');
     EXECUTE replace(pg_get_functiondef('s2s.recent_waits(timestamptz)'::regprocedure),
         '(''accepted'', ''declined'')', '(''accepted'', ''declined'', ''advised'', ''redirected'')');
 END $$;

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import exists, func, select
 
-from s2s_portal import audit
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import Refused
-from s2s_portal.models.answer import Agreement, StrategyTried, Subject
+from s2s_portal.models.answer import Agreement, StrategyTried
 from s2s_portal.models.attachment import Attachment, FileState
 from s2s_portal.models.codes import Checked, Kind
 from s2s_portal.models.decision import DecisionCheck
 from s2s_portal.models.referral import Referral, ReferralEvent
+from s2s_portal.services import earlier, repeats
 from s2s_portal.state import setting
 
 POINTS = {
@@ -144,26 +144,11 @@ def _evidence(referral: Referral) -> tuple[bool, str]:
 
 
 def _duplicates(referral: Referral) -> tuple[bool, str]:
-    """Whether the same pupil was referred before, by UPN or by name and date of birth."""
-    if referral.kind is not Kind.PUPIL:
-        return False, "No pupil is named: look whether the school has asked for the same before."
-    audit.looked_at("referral", referral.reference)
-    mine = session().get(Subject, referral.id)
-    if mine is None:
-        return False, "There is nothing to compare."
-    same = (Subject.date_of_birth == mine.date_of_birth) & (
-        func.lower(Subject.surname) == mine.surname.lower()
-    )
-    if mine.upn:
-        same = same | (Subject.upn == mine.upn)
-    others = session().scalars(
-        select(Referral.reference)
-        .join(Subject, Subject.referral_id == Referral.id)
-        .where(same, Referral.id != referral.id, Referral.submitted_at.is_not(None))
-        .order_by(Referral.submitted_at.desc())
-        .limit(5)
-    )
-    found = list(others)
+    """Whether the same pupil, class or group was referred lately, by its marks (`earlier`)."""
+    if referral.kind not in {Kind.PUPIL, Kind.GROUP} or not repeats.looked_for():
+        return False, "Look whether the school has asked for the same before."
+    found = earlier.of(referral)
     if found:
-        return False, f"The same pupil, it seems: {', '.join(found)}."
-    return True, "No other referral names this pupil."
+        named = ", ".join(one.reference for one in found)
+        return False, f"A possible repeat of {named}."
+    return True, "No other referral is about the same."

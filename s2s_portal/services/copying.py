@@ -16,7 +16,7 @@ from s2s_portal.errors import NotFound, OutOfOrder
 from s2s_portal.identity import Actor
 from s2s_portal.models.codes import Status
 from s2s_portal.models.referral import Referral
-from s2s_portal.services import decided, drafting, sections
+from s2s_portal.services import decided, drafting, repeats, sections
 
 COLUMNS = (
     *("contact_name", "contact_role", "contact_email", "contact_phone", "leader_name"),
@@ -64,7 +64,12 @@ def copy(work: UnitOfWork, reference: str, *, token: str, by: Actor) -> Referral
     work.flush()
     _parts(work, old, made)
     work.flush()
+    work.session.expire(made)
+    made = drafting.mine(made.reference, by=by)
     made.answered = _answered(old, made, by)
+    alike = repeats.note(work, made)
+    if "subject" in made.answered:
+        made.answered = {**made.answered, "subject": {**made.answered["subject"], **alike}}
     audit.wrote(work, f"copied {old.reference} into", "referral", made.reference)
     return made
 

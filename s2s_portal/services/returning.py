@@ -193,8 +193,12 @@ def _reason(section: str, code: str) -> int:
         raise Refused(str(error), field=f"code_{section}") from None
 
 
+def opened_too(referral: Referral) -> list[str]:
+    """The sections that are opened with the agreement, as they stand or fall with it."""
+    return [key for key in ("sharing", "own") if key in sections.keys(referral)]
+
+
 def _with_what_follows(referral: Referral, questions: Mapping[str, str]) -> dict[str, str]:
     """The questions, and with one about the agreement the sections that stand or fall with it."""
-    follows = ("sharing", "own") if "consent" in questions else ()
-    more = {key: questions["consent"] for key in follows if key in sections.keys(referral)}
-    return {**more, **questions}
+    follows = opened_too(referral) if "consent" in questions else ()
+    return {**{key: questions["consent"] for key in follows}, **questions}

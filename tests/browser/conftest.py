@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
-from tests.browser.person import Portal
+from tests.browser.person import LARGE_TEXT, Portal
 from tests.files.clamd import PROGRAM
 
 TOP = Path(__file__).resolve().parents[2]
@@ -101,8 +101,22 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    """One Chromium for all browser tests."""
-    browser = playwright.chromium.launch(
+    """One Chromium for all tests of a module."""
+    running = _launch(playwright)
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def large_text_browser(playwright: Playwright) -> Iterator[Browser]:
+    """A Chromium whose user reads text at twice the usual size."""
+    running = _launch(playwright, LARGE_TEXT)
+    yield running
+    running.close()
+
+
+def _launch(playwright: Playwright, *more: str) -> Browser:
+    return playwright.chromium.launch(
         executable_path=CHROMIUM,
         args=[
             "--no-sandbox",
@@ -112,7 +126,6 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
+            *more,
         ],
     )
-    yield browser
-    browser.close()

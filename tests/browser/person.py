@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.shared import GIAS
 
@@ -17,6 +17,13 @@ AXE = TOP / "node_modules" / "axe-core" / "axe.min.js"
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 320, "height": 640}
+LARGE_TEXT = "--blink-settings=defaultFontSize=32"  # twice what browsers come with
+CUT_OFF = """() => [...document.querySelectorAll('button, h1, h2, h3, label, legend, .govuk-tag')]
+  .filter(el => !el.className.includes('visually-hidden') && el.clientWidth > 1
+    && getComputedStyle(el).display !== 'inline'
+    && (el.scrollWidth > el.clientWidth + 2 || el.scrollHeight > el.clientHeight + 8
+        && getComputedStyle(el).overflowY !== 'visible'))
+  .map(el => el.outerHTML.slice(0, 100))"""
 
 
 @dataclass
@@ -57,12 +64,21 @@ class Person:
     """
 
     def __init__(
-        self, browser: Browser, portal: Portal, *, javascript: bool = True, csp: bool = False
+        self,
+        browser: Browser,
+        portal: Portal,
+        *,
+        javascript: bool = True,
+        csp: bool = False,
+        large_text: bool = False,
+        size: dict[str, int] = DESKTOP,
     ) -> None:
         self.portal = portal
         self.javascript = javascript
+        self.large_text = large_text  # the browser was launched with LARGE_TEXT
+        self.size = size
         self.context = browser.new_context(
-            java_script_enabled=javascript, viewport=DESKTOP, bypass_csp=not csp
+            java_script_enabled=javascript, viewport=size, bypass_csp=not csp
         )
         self.page: Page = self.context.new_page()
         self.checked: set[str] = set()
@@ -106,20 +122,47 @@ class Person:
 
     def fill(self, label: str | re.Pattern[str], value: str) -> Person:
         """Fill the field under `label`."""
-        self.page.get_by_label(label).first.fill(value)
+        self.type_into(self.page.get_by_label(label).first, value)
         return self
 
     def date(self, legend: str | re.Pattern[str], day: int, month: int, year: int) -> Person:
         """Fill the three boxes of the date under `legend`."""
         group = self.page.get_by_role("group", name=legend).first
         for label, value in (("Day", day), ("Month", month), ("Year", year)):
-            group.get_by_label(label).fill(str(value))
+            self.type_into(group.get_by_label(label), str(value))
         return self
 
-    def choose(self, words: str | re.Pattern[str]) -> Person:
-        """Choose the radio or tick the box of these words."""
-        self.page.get_by_label(words).first.check()
+    def choose(self, words: str | re.Pattern[str], *, under: str | None = None) -> Person:
+        """Choose the radio or tick the box of these words, in the group of a legend if named."""
+        where = self.page.get_by_role("group", name=under).first if under else self.page
+        self.choose_one(where.get_by_label(words).first)
         return self
+
+    def pick(self, label: str | re.Pattern[str], option: str) -> Person:
+        """Choose `option`, as it reads, from the list under `label`."""
+        self.pick_from(self.page.get_by_label(label).first, option)
+        return self
+
+    def attach(self, label: str | re.Pattern[str], path: Path) -> Person:
+        """Choose the file `path` in the field under `label`."""
+        self.attach_to(self.page.get_by_label(label).first, path)
+        return self
+
+    def type_into(self, field: Locator, value: str) -> None:
+        """Fill a field."""
+        field.fill(value)
+
+    def choose_one(self, box: Locator) -> None:
+        """Choose a radio or tick a box."""
+        box.check()
+
+    def pick_from(self, field: Locator, option: str) -> None:
+        """Choose from a list."""
+        field.select_option(label=option)
+
+    def attach_to(self, field: Locator, path: Path) -> None:
+        """Choose a file."""
+        field.set_input_files(path)
 
     def sees(self, *words: str) -> Person:
         """Assert that the page says `words`."""
@@ -128,20 +171,22 @@ class Person:
         return self
 
     def look(self) -> None:
-        """Check the page for accessibility, once for each heading, at both widths."""
+        """Check the page, once for each heading: axe at both widths, and that it fits."""
         self.page.wait_for_load_state("load")  # a style sheet that comes late is no fault
         heading = self.page.locator("h1").first.text_content() or ""
         title = self.page.title()
         key = re.sub(r"S2S-\d\d-\w{4}", "REF", f"{title} {heading}")
         assert "Something has gone wrong" not in heading, self.page.locator("body").text_content()
-        if key in self.checked or not self.javascript:
+        if key in self.checked:
             return
         self.checked.add(key)
-        for size in (DESKTOP, PHONE):
+        # Large text is for a large screen, reflow for a small one (1.4.4, 1.4.10).
+        for size in [DESKTOP] if self.large_text else [DESKTOP, PHONE]:
             self.page.set_viewport_size(size)  # type: ignore[arg-type]
-            self._axe(key, size["width"])
-        self._reflows(key)
-        self.page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+            if self.javascript:
+                self._axe(key, size["width"])
+            self._fits(key, size["width"])
+        self.page.set_viewport_size(self.size)  # type: ignore[arg-type]
 
     def _axe(self, key: str, width: int) -> None:
         self.page.evaluate(AXE.read_text(encoding="utf-8"))
@@ -152,10 +197,13 @@ class Person:
         )
         assert found == [], f"{key} at {width} px: {found}"
 
-    def _reflows(self, key: str) -> None:
-        """At 320 px nothing needs sideways scrolling but a table in its own region (1.4.10)."""
+    def _fits(self, key: str, width: int) -> None:
+        """Nothing needs sideways scrolling but a table in its own region (1.4.10), and no button
+        or heading is cut off (1.4.4)."""
         wide = self.page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= PHONE["width"], f"{key} is {wide} px wide at 320 px"
+        assert wide <= width, f"{key} is {wide} px wide at {width} px"
+        cut = self.page.evaluate(CUT_OFF)
+        assert cut == [], f"{key} cuts off {cut} at {width} px"
 
     def close(self) -> None:
         """Close the window."""

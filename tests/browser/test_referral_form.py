@@ -1,4 +1,4 @@
-"""The form in a real browser: questions that open others, what is typed is kept, training alone."""
+"""The form in a real browser: questions that open others, and what is typed is kept."""
 
 from __future__ import annotations
 
@@ -21,32 +21,6 @@ def starts(person: Person, kind: str) -> str:
     assert found
     section(person, found.group(), "kind").choose(kind).press("Save and continue")
     return found.group()
-
-
-@pytest.mark.parametrize("javascript", [True, False], ids=["with-js", "without-js"])
-def test_training_alone_is_asked_for_in_five_short_pages(
-    browser: Browser, portal: Portal, javascript: bool
-) -> None:
-    senco = Person(browser, portal, javascript=javascript).sign_on("senco")
-    try:
-        reference = starts(senco, "Training for staff")
-        expect(senco.page.get_by_role("heading", level=1)).to_have_text("School and contact")
-        senco.choose("SENCo").fill("Senior leader who agreed", "Hana Head")
-        senco.date("Date they agreed", 1, 3, 2024).press("Save and continue")
-        senco.press("Save and continue").sees("There is a problem")
-        senco.fill("What the training should be about", "Visual timetables")
-        senco.fill("Who it is for", "Teaching assistants").fill("How many people", "9")
-        senco.fill("Dates that suit", "Any Tuesday").press("Save and continue")
-        senco.fill("Outcome 1", "Every class uses one")
-        senco.page.get_by_label("Outcome 1 now").select_option(value="1")
-        senco.press("Save and continue").press("Save and continue")
-        if senco.page.get_by_role("heading", name="Files").count():  # where a scanner runs
-            senco.press("Continue without a file")
-        senco.fill("Your name", "Sam O'Brien").choose("I make this declaration")
-        senco.press("Save and continue").sees("Check your answers", "Training for staff")
-        senco.press("Send the referral").sees("Referral sent", reference)
-    finally:
-        senco.close()
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with-js", "without-js"])

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from flask import Flask
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import DBAPIError, NoResultFound
 from sqlalchemy.orm import Session
@@ -20,7 +21,15 @@ from s2s_portal.models.codes import Action, Checked, Status, Way
 from s2s_portal.models.decision import Decision, DecisionCheck, DecisionReason
 from s2s_portal.models.ledger import LedgerEntry
 from s2s_portal.models.referral import Referral, ReferralEvent
-from s2s_portal.services import decided, decision_lists, holding, returning, triage, undoing
+from s2s_portal.services import (
+    decided,
+    decision_lists,
+    holding,
+    repeats,
+    returning,
+    triage,
+    undoing,
+)
 from tests import rows
 from tests.client import Client, Page
 from tests.deciding import EVERY_POINT, LEVEL, NO, YES
@@ -258,6 +267,12 @@ def test_a_row_needs_what_its_list_needs(client: Client, session: Session) -> No
 # The checklist ------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def keyed(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Repeats are looked for."""
+    monkeypatch.setitem(app.config, "S2S_MATCH_KEY", "a key for these tests, long enough for one")
+
+
 def to_tick(page: Page) -> list[str]:
     return list(page.document.xpath("//input[@name='checks']/@value"))
 
@@ -268,7 +283,7 @@ def checks(session: Session) -> dict[str, tuple[Checked, str]]:
 
 
 def test_what_the_referral_does_not_prove_is_looked_at_or_overridden_with_a_reason(
-    client: Client, session: Session, referral: Referral
+    client: Client, session: Session, referral: Referral, keyed: None
 ) -> None:
     page = client.sign_on("officer").get("triage.accept", reference=REF)
     assert to_tick(page) == ["evidence"], "the data proves the rest"
@@ -294,7 +309,9 @@ def test_what_the_referral_does_not_prove_is_looked_at_or_overridden_with_a_reas
     assert "The head rang" not in school.text
 
 
-def test_each_point_follows_the_data(session: Session, client: Client, referral: Referral) -> None:
+def test_each_point_follows_the_data(
+    session: Session, client: Client, referral: Referral, keyed: None
+) -> None:
     client.sign_on("officer")
 
     def left() -> list[str]:
@@ -312,10 +329,11 @@ def test_each_point_follows_the_data(session: Session, client: Client, referral:
     session.commit()
     assert left() == []
     twin = rows.referral(session, OTHER, urn=OTHER_SCHOOL, status=Status.CLOSED)
-    session.execute(
-        text("UPDATE s2s.referral_subject SET surname = 'CANARY7K4P' WHERE referral_id = :id"),
-        {"id": twin.id},
+    session.add(
+        ReferralEvent(referral_id=twin.id, action=Action.CLOSED, by_id="officer", by_name="Ola")
     )
+    for same in (referral.id, twin.id):
+        repeats.set_marks(UnitOfWork(session), same, [("name", "zosia")])
     session.commit()
     assert left() == ["duplicates"]
     assert OTHER in client.get("triage.accept", reference=REF).words
