@@ -182,7 +182,8 @@ def accepts(officer: Person, reference: str) -> None:
     officer.go(f"/s2s/triage/?q={reference}").follow(reference)
     officer.sees(PUPIL, "£100: mainstream school").press("Accept")
     officer.sees("£100").choose("A visit, and follow-up each term")
-    officer.page.get_by_label("The evidence is enough to decide on").check()
+    for box in officer.page.locator("input[name=checks]").all():
+        box.check()
     officer.press("Continue").sees("What the school will read", "charged to")
     officer.press("Accept the referral").sees("accepted", "A visit, and follow-up each term")
 
