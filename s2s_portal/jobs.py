@@ -23,6 +23,7 @@ SEND_CONTRIBUTION = "s2s.send_contribution"
 END_CONTRIBUTIONS = "s2s.end_contributions"
 VERIFY_LEDGER = "s2s.verify_ledger"
 KEEP_DRAFTS = "s2s.keep_drafts"
+KEEP_QUESTIONS = "s2s.keep_questions"
 SWEEP_SIGN_ONS = "s2s.sweep_sign_ons"
 SCAN_FILE = "s2s.scan_file"
 DELETE_FILE = "s2s.delete_file"
@@ -95,6 +96,14 @@ def build(app: Flask, engine: Engine) -> procrastinate.App:
 
         with app.app_context(), acting_as(SYSTEM):
             drafts.upkeep()
+
+    @jobs.periodic(cron="22 6 * * *")
+    @jobs.task(name=KEEP_QUESTIONS, queue="upkeep", queueing_lock=KEEP_QUESTIONS)
+    def keep_questions(timestamp: int) -> None:  # noqa: ARG001
+        from s2s_portal.services import returning
+
+        with app.app_context(), acting_as(SYSTEM):
+            returning.upkeep()
 
     _add_colleague_tasks(app, jobs)
     _add_file_tasks(app, jobs)

@@ -75,6 +75,13 @@ SETTINGS: tuple[Setting, ...] = (
         "A draft that nobody saves for so many days is deleted; a mail says so a week before.",
     ),
     Setting(
+        "S2S_ANSWER_SCHOOL_DAYS",
+        20,
+        int,
+        "How many of its own school days a school has to answer what an officer asks; a mail"
+        " reminds it 5 school days before, and then the referral is closed as not answered.",
+    ),
+    Setting(
         "S2S_MATCH_KEY",
         None,
         str,

@@ -14,9 +14,11 @@ from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTri
 from s2s_portal.models.attachment import Attachment, FileType
 from s2s_portal.models.change import AgreementWithdrawal, SectionChange, SectionOpening
 from s2s_portal.models.clocks import ClockChange, ClockKind, ReferralClock
-from s2s_portal.models.codes import UNSENT, Action, Kind, Status
+from s2s_portal.models.codes import UNSENT, Action, Checked, Kind, Status
 from s2s_portal.models.colleague import Contribution, HeadAnswer, HeadDecision, HeadRemark
 from s2s_portal.models.conversation import AdviceRequest, Conversation, Message, MessageSeen, Side
+from s2s_portal.models.decision import Decision, DecisionCheck, SupportLevel
+from s2s_portal.models.note import Flag, FlagResolution, InternalNote, NoteLabel
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import ServiceLevel, ServiceTerms, Step
@@ -182,6 +184,40 @@ def agreement_withdrawal(session: Session, row: Referral) -> AgreementWithdrawal
     session.add(made)
     session.flush()
     return made
+
+
+def decision(session: Session, row: Referral) -> ReferralEvent:
+    """`row` was accepted by an officer at the first level, with a checklist; no charge is made."""
+    event = ReferralEvent(
+        referral_id=row.id,
+        action=Action.ACCEPTED,
+        by_id="officer",
+        by_name="Ola Officer",
+        message="We have accepted this referral.",
+    )
+    session.add(event)
+    session.flush()
+    level = session.scalars(select(SupportLevel.id).where(SupportLevel.code == "1")).one()
+    session.add_all(
+        [
+            Decision(event_id=event.id, referral_id=row.id, level_id=level),
+            DecisionCheck(
+                event_id=event.id, point="evidence", referral_id=row.id, answer=Checked.CHECKED
+            ),
+        ]
+    )
+    session.flush()
+    return event
+
+
+def note_and_flag(session: Session, row: Referral) -> Flag:
+    """A note on `row` and a flag for the team, resolved, all by one officer."""
+    done = {"by_id": "officer", "by_name": "Ola Officer"}
+    made = Flag(**done, referral_id=row.id, message="Ring", to_name="All officers", due_on=RECEIVED)
+    note = InternalNote(**done, referral_id=row.id, label=NoteLabel.CALL, text="Rang the head")
+    session.add_all([made, note])
+    session.flush()
+    session.add(FlagResolution(**done, flag_id=made.id, comment="Done"))
 
 
 def contribution(session: Session, row: Referral, **more: Any) -> Contribution:

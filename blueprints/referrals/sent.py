@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import HiddenField
 from wtforms.fields import SelectChoice
 from wtforms.form import BaseForm
 
 from s2s_portal.access import allow, school
 from s2s_portal.blueprints.agreement import agreement_page
-from s2s_portal.blueprints.forms import DecidingForm, Needed, Paragraphs, PickOne
+from s2s_portal.blueprints.forms import DecidingForm, Needed, Paragraphs, PickOne, S2SForm
 from s2s_portal.blueprints.pages import page, pdf, refuse
 from s2s_portal.blueprints.referrals.section_pages import page_of
 from s2s_portal.blueprints.referrals.views import bp, section_page
@@ -22,6 +24,8 @@ from s2s_portal.models.codes import Status, Withdrawal
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
     changes,
+    copying,
+    decided,
     drafting,
     referral_documents,
     sections,
@@ -44,6 +48,12 @@ class WithdrawForm(DecidingForm):
         ],
     )
     message = Paragraphs("What else should the council know? (optional)")
+
+
+class CopyForm(S2SForm):
+    """The button that copies; its token makes one draft, however often it is pressed."""
+
+    token = HiddenField()
 
 
 @bp.get("/<reference>/amend/")
@@ -150,6 +160,30 @@ def withdraw(reference: str) -> ResponseReturnValue:
         groups=withdrawing.GROUPS,
         words=withdrawing.words(),
     )
+
+
+@bp.route("/<reference>/copy", methods=["GET", "POST"])
+@allow(school)
+def copy(reference: str) -> ResponseReturnValue:
+    """Copy a declined referral into a new draft, where what was wrong can be put right."""
+    form = CopyForm()
+    if form.validate_on_submit():
+        try:
+            with unit_of_work() as work:
+                made = copying.copy(
+                    work, reference, token=form.token.data or "", by=current_actor()
+                )
+                begun = made.reference
+        except Refused as error:
+            refuse(form, error)
+        else:
+            return redirect(url_for(".show", reference=begun))
+    referral = drafting.mine(reference, by=current_actor())
+    if not form.is_submitted():
+        copying.check(referral)
+        form.token.data = secrets.token_urlsafe(24)
+    decision = decided.current(referral)
+    return page("s2s/referrals/copy.html", form=form, referral=referral, decision=decision)
 
 
 @bp.get("/<reference>/referral.pdf")

@@ -32,6 +32,8 @@ from s2s_portal.services import (
     colleagues,
     contributions,
     copies,
+    copying,
+    decided,
     drafting,
     drafts,
     earlier,
@@ -126,6 +128,11 @@ def show(reference: str) -> ResponseReturnValue:
         may_withdraw=referral.status in withdrawing.WITHDRAWABLE,
         ended_agreement=withdrawing.agreement_withdrawal(referral),
         expected=promises.expected(referral, clocks.of(referral)),
+        place=decided.place(referral),
+        decision=None if in_hand else decided.current(referral),
+        told=decided.told(referral),
+        may_copy=copying.can_copy(referral),
+        follows=copying.follows(referral),
         talk=shown,
     )
     return threads.read(shown, answer)

@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import starmap
 
+from wtforms import Field, SelectField
 from wtforms.fields import SelectChoice, SelectMultipleField
 
 from s2s_portal.blueprints.forms import DecidingForm, Needed, Paragraphs, PickOne
+from s2s_portal.blueprints.widgets import GovSelect
 from s2s_portal.services.closing import closure_words
-from s2s_portal.services.triage import DECLINE_WORDS
-
-
-class AcceptForm(DecidingForm):
-    """Accept, with a note that stays inside the service."""
-
-    note = Paragraphs("Note for officers (optional)")
-
-
-class DeclineForm(DecidingForm):
-    """Decline, with the reason and what the school is told."""
-
-    reason = PickOne(
-        "Why are you declining it?",
-        "Choose why you are declining the referral",
-        choices=[SelectChoice(reason.value, words) for reason, words in DECLINE_WORDS.items()],
-    )
-    message = Paragraphs(
-        "What do you want to tell the school?", [Needed("Enter what you want to tell the school")]
-    )
-    note = Paragraphs("Note for officers (optional)")
 
 
 class ReturnForm(DecidingForm):
     """Send back to the school: which sections are opened, and what is needed in each.
 
-    `return_form` makes one with a question for every section, named `question_` and the section.
+    `return_form` makes one with a question for every section, named `question_` and the section,
+    and a reason, named `code_` and the section.
     """
 
     sections = SelectMultipleField(
@@ -58,16 +41,29 @@ class ReturnForm(DecidingForm):
             if section in ticked
         }
 
+    def codes(self) -> dict[str, str]:
+        """The code of the reason, for each section that was ticked and has one."""
+        codes = {section: self[f"code_{section}"].data or "" for section in self.questions()}
+        return {section: code for section, code in codes.items() if code}
 
-def return_form(titles: Mapping[str, str], opened_too: Iterable[str] = ()) -> ReturnForm:
-    """A form with a question for every section that can be asked about, by key its title.
+
+def return_form(
+    titles: Mapping[str, str], reasons: Mapping[str, str], opened_too: Iterable[str] = ()
+) -> ReturnForm:
+    """A form with a question and a reason (of `reasons`, words by code) for every section that can
+    be asked about, by key its title.
 
     `opened_too` are the keys of those that are opened with the one about agreement.
     """
-    fields = {
-        f"question_{section}": Paragraphs(f"What do you need in “{title}”?")
-        for section, title in titles.items()
-    }
+    fields: dict[str, Field] = {}
+    for section, title in titles.items():
+        fields[f"question_{section}"] = Paragraphs(f"What do you need in “{title}”?")
+        fields[f"code_{section}"] = SelectField(
+            f"Why do you ask about “{title}”?",
+            choices=[SelectChoice("", "Choose a reason"), *starmap(SelectChoice, reasons.items())],
+            widget=GovSelect(),
+            validate_choice=False,
+        )
     made: ReturnForm = type("ReturnForm", (ReturnForm,), fields)()
     made.opened_too = tuple(titles[key] for key in opened_too)
     made.sections.choices = [SelectChoice(key, title) for key, title in titles.items()]

@@ -13,10 +13,8 @@ from s2s_portal.blueprints.agreement import agreement_page
 from s2s_portal.blueprints.pages import page, pdf, refuse
 from s2s_portal.blueprints.triage import way_back
 from s2s_portal.blueprints.triage.forms import (
-    AcceptForm,
     CloseForm,
     DecidingForm,
-    DeclineForm,
     ReopenForm,
     return_form,
 )
@@ -24,29 +22,38 @@ from s2s_portal.blueprints.triage.list_forms import TakeForm
 from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
-from s2s_portal.models.codes import Closure, DeclineReason, Kind, Status
+from s2s_portal.models.codes import UNDECIDED, Closure, Kind, Way
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
     attachments,
     changes,
+    checklist,
     clocks,
     closing,
+    copying,
+    decided,
+    decision_lists,
     earlier,
     heads,
+    holding,
     ledger,
+    notes,
     officers,
     promises,
     reading,
     referral_documents,
     referrals,
     repeats,
+    returning,
     sections,
     standing,
     triage,
+    undoing,
     visits,
     withdrawing,
     worklist,
 )
+from s2s_portal.state import setting
 
 bp = Blueprint("triage", __name__)
 DONE = "s2s-success"
@@ -89,6 +96,17 @@ def show(reference: str) -> ResponseReturnValue:
         titles=sections.titles(referral),
         may_stop=is_pupil(referral) and referral.status in withdrawing.WITHDRAWABLE,
         ended_agreement=withdrawing.agreement_withdrawal(referral),
+        level=decided.level(referral),
+        place=decided.place(referral),
+        on_hold=holding.is_held(referral),
+        may_hold=referral.status in holding.HOLDABLE,
+        may_undo=referral.status in undoing.UNDONE_FROM and not undoing.why_not(referral),
+        checked=checklist.kept(referral),
+        points=checklist.POINTS,
+        follows=copying.follows(referral),
+        notes=notes.of(referral),
+        flags=notes.flags_of(referral),
+        note_words=notes.LABEL_WORDS,
         agreed_by_head=heads.agreed(referral),
         talk=shown,
     )
@@ -97,7 +115,7 @@ def show(reference: str) -> ResponseReturnValue:
 
 def is_waiting(referral: Referral) -> bool:
     """Whether a decision is to be made about what the school has sent."""
-    return referral.status is Status.SUBMITTED
+    return referral.status in UNDECIDED
 
 
 def is_pupil(referral: Referral) -> bool:
@@ -119,59 +137,30 @@ def agreement_withdrawn(reference: str) -> ResponseReturnValue:
     return agreement_page(reference, back="s2s.triage.show")
 
 
-@bp.route("/<reference>/accept", methods=["GET", "POST"])
-@allow(officer)
-def accept(reference: str) -> ResponseReturnValue:
-    """Accept, having seen what is charged and to whom."""
-    form = AcceptForm()
-
-    def decide(work: UnitOfWork) -> None:
-        triage.accept(work, reference, seen=form.version, note=form.note.data, by=current_actor())
-
-    done = "The referral has been accepted and the school has been told. Now choose a practitioner."
-    return _decision(reference, form, triage.check_undecided, decide, "accept", done)
-
-
-@bp.route("/<reference>/decline", methods=["GET", "POST"])
-@allow(officer)
-def decline(reference: str) -> ResponseReturnValue:
-    """Decline, saying why."""
-    form = DeclineForm()
-
-    def decide(work: UnitOfWork) -> None:
-        triage.decline(
-            work,
-            reference,
-            seen=form.version,
-            message=form.message.data,
-            reason=DeclineReason(form.reason.data),
-            note=form.note.data,
-            by=current_actor(),
-        )
-
-    done = "The referral has been declined and the school has been told."
-    return _decision(reference, form, triage.check_undecided, decide, "decline", done)
-
-
 @bp.route("/<reference>/return", methods=["GET", "POST"], endpoint="return_for_information")
 @allow(officer)
 def return_for_information(reference: str) -> ResponseReturnValue:
     """Send it back to the school for more information in the sections that are named."""
     whole = referrals.get(reference, whole=True)
-    form = return_form(sections.may_be_asked(whole), triage.opened_too(whole))
+    form = return_form(
+        sections.may_be_asked(whole),
+        {row.code: row.label for row in decision_lists.reasons(Way.RETURN)},
+        returning.opened_too(whole),
+    )
 
     def decide(work: UnitOfWork) -> None:
-        triage.return_for_information(
+        returning.return_for_information(
             work,
             reference,
             seen=form.version,
             questions=form.questions(),
+            codes=form.codes(),
             message=form.message.data or "",
             by=current_actor(),
         )
 
     done = "The referral is back with the school, which has been told what you need."
-    return _decision(reference, form, triage.check_undecided, decide, "return", done)
+    return decision_page(reference, form, triage.check_undecided, decide, "return", done)
 
 
 @bp.route("/<reference>/close", methods=["GET", "POST"])
@@ -191,7 +180,7 @@ def close(reference: str) -> ResponseReturnValue:
         )
 
     done = "The referral has been closed. The school and the practitioner have been told."
-    return _decision(reference, form, closing.check_open, decide, "close", done)
+    return decision_page(reference, form, closing.check_open, decide, "close", done)
 
 
 @bp.route("/<reference>/reopen", methods=["GET", "POST"])
@@ -206,10 +195,10 @@ def reopen(reference: str) -> ResponseReturnValue:
         )
 
     done = "The referral is open again. Nothing was charged. The school has been told."
-    return _decision(reference, form, closing.check_closed, decide, "reopen", done)
+    return decision_page(reference, form, closing.check_closed, decide, "reopen", done)
 
 
-def _decision(
+def decision_page(
     reference: str,
     form: DecidingForm,
     check: Callable[[Referral], None],
@@ -245,8 +234,12 @@ def _asked(template: str, form: DecidingForm, referral: Referral) -> ResponseRet
         referral=referral,
         handed_on=way_back.handed_on(),
         fee=triage.fee_words(referral),
+        days=setting("S2S_ANSWER_SCHOOL_DAYS"),
         not_yet=closing.what_is_missing(referral) if template == "close" else "",
-        earlier=earlier.of(referral) if template in {"accept", "decline"} else [],
         outcomes=closing.outcomes_to_read(referral) if template == "close" else [],
         achieved=closing.ACHIEVED_WORDS,
+        decided=triage.made_meanwhile(referral)
+        if form.out_of_order or template == "undo"
+        else None,
+        reversal=undoing.reversal_words(referral) if template == "undo" else "",
     )

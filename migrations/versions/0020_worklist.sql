@@ -15,7 +15,7 @@ SELECT r.id AS referral_id, r.reference, r.urn, r.school_name, e.phase_code, e.p
             AND NOT EXISTS (SELECT FROM s2s.outcome_wanted o WHERE o.referral_id = r.id
                 AND o.achieved IS NULL) THEN 'ready'
         ELSE r.status END AS state,
-    r.status NOT IN ('closed', 'declined', 'withdrawn') AS open,
+    r.status NOT IN ('closed', 'declined', 'withdrawn', 'advised', 'redirected', 'unanswered') AS open,
     r.submitted_at, r.received_on, r.intake_window_id AS window_id,
     a.officer_id, a.officer_name, a.at AS assigned_at,
     a.id IS NOT NULL AND a.opened_at IS NULL AS unopened,

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from s2s_portal.database import Base
 from s2s_portal.models.columns import Done, key, words
+from s2s_portal.models.decision import DecisionReason
 from s2s_portal.models.referral import Referral, ReferralEvent
 
 
@@ -36,6 +37,9 @@ class SectionOpening(Base):
     event_id: Mapped[int] = mapped_column(ForeignKey(ReferralEvent.id))
     section: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
+    # Why the officer asks, by its code; None in an amendment.
+    code_id: Mapped[int | None] = mapped_column(ForeignKey(DecisionReason.id))
+    code: Mapped[DecisionReason | None] = relationship(lazy="raise_on_sql", viewonly=True)
     before: Mapped[list[Any]] = mapped_column(JSONB)
     transaction_id: Mapped[int] = mapped_column(BigInteger, server_default=text("txid_current()"))
     change: Mapped[SectionChange | None] = relationship(

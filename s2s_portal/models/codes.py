@@ -17,6 +17,10 @@ class Status(StrEnum):
     CLOSED = "closed"
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
+    WAITING = "waiting"
+    ADVISED = "advised"
+    REDIRECTED = "redirected"
+    UNANSWERED = "unanswered"
 
 
 # Never sent to the council, so no business of anybody but the school.
@@ -67,6 +71,14 @@ class Action(StrEnum):
     WITHDRAWN = "withdrawn"
     AGREEMENT_WITHDRAWN = "agreement_withdrawn"
     ASSIGNED = "assigned"
+    WAITING_LISTED = "waiting_listed"
+    ADVISED = "advised"
+    REDIRECTED = "redirected"
+    UNANSWERED = "unanswered"
+    RETURN_REOPENED = "return_reopened"
+    HELD = "held"
+    RELEASED = "released"
+    DECISION_UNDONE = "decision_undone"
 
 
 # The status that an event leaves behind; an action that is not here changes none.
@@ -83,7 +95,45 @@ STATUS_AFTER: dict[Action, Status] = {
     Action.EXPIRED: Status.EXPIRED,
     Action.WITHDRAWN: Status.WITHDRAWN,
     Action.AGREEMENT_WITHDRAWN: Status.WITHDRAWN,
+    Action.WAITING_LISTED: Status.WAITING,
+    Action.ADVISED: Status.ADVISED,
+    Action.REDIRECTED: Status.REDIRECTED,
+    Action.UNANSWERED: Status.UNANSWERED,
+    Action.RETURN_REOPENED: Status.RETURNED,
+    Action.DECISION_UNDONE: Status.SUBMITTED,
 }
+
+
+class Way(StrEnum):
+    """What an officer can decide, each with reasons of its own (domain.md 2.3, F23-F25)."""
+
+    ACCEPT = "accept"
+    WAIT = "wait"
+    ADVISE = "advise"
+    REDIRECT = "redirect"
+    DECLINE = "decline"
+    RETURN = "return"
+    HOLD = "hold"
+
+
+# What an officer's decision is written down as.
+ACTION_OF: dict[Way, Action] = {
+    Way.ACCEPT: Action.ACCEPTED,
+    Way.WAIT: Action.WAITING_LISTED,
+    Way.ADVISE: Action.ADVISED,
+    Way.REDIRECT: Action.REDIRECTED,
+    Way.DECLINE: Action.DECLINED,
+    Way.RETURN: Action.RETURNED,
+    Way.HOLD: Action.HELD,
+}
+
+
+class Checked(StrEnum):
+    """How one point of the checklist was met before a referral was accepted (F27)."""
+
+    PROVEN = "proven"
+    CHECKED = "checked"
+    OVERRIDDEN = "overridden"
 
 
 # Only in these can a referral have been given to somebody, and only then has it visits.
@@ -91,7 +141,13 @@ GIVEN = frozenset({Status.ALLOCATED, Status.CLOSED, Status.WITHDRAWN})
 
 
 # Sent, and not at its end: its school can amend it, with a reason.
-UNDER_WAY = frozenset({Status.SUBMITTED, Status.ACCEPTED, Status.ALLOCATED})
+UNDER_WAY = frozenset({Status.SUBMITTED, Status.WAITING, Status.ACCEPTED, Status.ALLOCATED})
+
+# Waits for a decision: for the first one, or on the waiting list for the next.
+UNDECIDED = frozenset({Status.SUBMITTED, Status.WAITING})
+
+# Decided without support from this service: nothing is charged, and its place is free again.
+TURNED_AWAY = frozenset({Status.DECLINED, Status.ADVISED, Status.REDIRECTED, Status.UNANSWERED})
 
 
 class Closure(StrEnum):
@@ -117,16 +173,6 @@ class Withdrawal(StrEnum):
     AGREEMENT = "WITHDRAWN_PARENT"
     MISTAKE = "SENT_BY_MISTAKE"
     OTHER = "WITHDRAWN_SCHOOL"
-
-
-class DeclineReason(StrEnum):
-    """Why a referral was declined (domain.md 2.3)."""
-
-    CRITERIA = "DECLINE_CRITERIA"
-    CAPACITY = "DECLINE_CAPACITY"
-    REDIRECT = "REDIRECT"
-    DUPLICATE = "DUPLICATE"
-    WITHDRAWN = "WITHDRAWN"
 
 
 class Achieved(StrEnum):

@@ -78,11 +78,12 @@ class LedgerEntry(Base):
 
     __tablename__ = "ledger_entry"
     __table_args__ = (
+        # At most one that stands, which a trigger holds (0021): a decision that is taken back
+        # leaves its charge, reversed, behind.
         Index(
-            "uq_ledger_entry_one_charge",
+            "ix_ledger_entry_charge",
             "referral_reference",
             "fee_kind",
-            unique=True,
             postgresql_where="kind = 'charge'",
         ),
         Index("ix_ledger_entry_urn", "urn", "number"),

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from s2s_portal import clock
 from s2s_portal.database import Base
-from s2s_portal.models.codes import Action, Closure, DeclineReason, Kind, Status, Withdrawal
+from s2s_portal.models.codes import Action, Closure, Kind, Status, Withdrawal
 from s2s_portal.models.columns import Done, choice, instant, key, words
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.intake import IntakeWindow
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTried, Subject
     from s2s_portal.models.attachment import Attachment
     from s2s_portal.models.change import AgreementWithdrawal, SectionOpening
+    from s2s_portal.models.decision import Decision
 
 
 class Referral(Base):
@@ -45,6 +46,8 @@ class Referral(Base):
         Index("ix_referral_submitted", "submitted_at", "id"),
         Index("ix_referral_school", "urn", "created_at", "id"),
         Index("ix_referral_intake_window_id", "intake_window_id"),
+        Index("ix_referral_copied_from_id", "copied_from_id"),
+        Index("ix_referral_answer_by", "answer_by", postgresql_where=text("status = 'returned'")),
         Index("ix_referral_draft", "saved_on", postgresql_where=text("status = 'draft'")),
         Index("ix_referral_school_status", "urn", "status", "created_at", "id"),
         CheckConstraint(
@@ -114,13 +117,17 @@ class Referral(Base):
     fee_verdict: Mapped[words]
     intake_window_id: Mapped[int | None] = mapped_column(ForeignKey(IntakeWindow.id))
 
-    decline_reason: Mapped[DeclineReason | None] = mapped_column(
-        choice(DeclineReason, "decline_reason")
-    )
     closure: Mapped[Closure | None] = mapped_column(choice(Closure, "closure"))
     withdrawal: Mapped[Withdrawal | None] = mapped_column(choice(Withdrawal, "withdrawal"))
     # By when the next step is to be taken, by the service level of the day it was promised.
     due_on: Mapped[date | None]
+    # Back with the school until this day at least, and reminded of it then (F24).
+    answer_by: Mapped[date | None]
+    answer_reminded_on: Mapped[date | None]
+    # On hold: the day by which what is missing is expected; None when it is not (F25).
+    held_until: Mapped[date | None]
+    # The referral that its school copied into this one, once it was put right.
+    copied_from_id: Mapped[int | None] = mapped_column(ForeignKey("s2s.referral.id"))
 
     subject: Mapped[Subject | None] = relationship(
         lazy="raise_on_sql", cascade="all, delete-orphan", uselist=False
@@ -166,7 +173,7 @@ class ReferralEvent(Done, Base):
         Index(
             "ix_referral_event_decided",
             "at",
-            postgresql_where=text("action IN ('accepted', 'declined')"),
+            postgresql_where=text("action IN ('accepted', 'declined', 'advised', 'redirected')"),
         ),
     )
 
@@ -177,4 +184,7 @@ class ReferralEvent(Done, Base):
     note: Mapped[words]
     openings: Mapped[list[SectionOpening]] = relationship(
         lazy="raise_on_sql", order_by="SectionOpening.id", viewonly=True
+    )
+    decision: Mapped[Decision | None] = relationship(
+        lazy="raise_on_sql", uselist=False, viewonly=True
     )

@@ -23,7 +23,7 @@ from s2s_portal.reference_portal.demonstration_schools import establishments
 from s2s_portal.reference_portal.demonstration_staff import practitioners
 from s2s_portal.reference_portal.demonstration_stories import Step, steps
 from s2s_portal.reference_portal.demonstration_talk import talk
-from s2s_portal.services import clocks, drafts, intake, verification
+from s2s_portal.services import clocks, drafts, intake, returning, verification
 
 SEED = 44_19
 WINDOW_OPENED, WINDOW_CLOSES = 60, 40  # days ago, days ahead
@@ -101,6 +101,7 @@ def _keep_up(today: date) -> None:
         with clock.frozen(today - timedelta(days=ago)):
             drafts.upkeep()
             clocks.upkeep()
+            returning.upkeep()
 
 
 def _take(step: Step) -> None:

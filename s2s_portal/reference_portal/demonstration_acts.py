@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from s2s_portal import Actor, Role, clock
 from s2s_portal.database import UnitOfWork
-from s2s_portal.models.codes import Achieved, Closure, DeclineReason
+from s2s_portal.models.codes import Achieved, Closure
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.visit import VisitKind
 from s2s_portal.models.worklist import Officer
@@ -43,7 +43,6 @@ from s2s_portal.services import (
     repeats,
     sections,
     submission,
-    triage,
     visits,
 )
 from s2s_portal.state import setting
@@ -125,39 +124,8 @@ def _submit(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
     submission.submit(work, story.reference, token=token, by=by)
 
 
-def _seen(story: Story) -> int:
+def seen(story: Story) -> int:
     return referrals.get(story.reference).version
-
-
-def _give_back(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
-    triage.return_for_information(
-        work,
-        story.reference,
-        seen=_seen(story),
-        questions={
-            "tried": "Please add what you tried for at least half a term, and what came of it.",
-            "outcomes": "Please say how you would know in class that the first was reached.",
-        },
-        message="Thank you for a clear referral. Two things are missing.",
-        by=by,
-    )
-
-
-def _accept(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
-    note = "Clear account of what was tried; within the criteria."
-    triage.accept(work, story.reference, seen=_seen(story), note=note, by=by)
-
-
-def _decline(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
-    triage.decline(
-        work,
-        story.reference,
-        seen=_seen(story),
-        message="An educational psychologist is already advising on this. Please go on with that"
-        " advice for a term, and refer again if you still need us.",
-        reason=DeclineReason.REDIRECT,
-        by=by,
-    )
 
 
 def _allocate(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
@@ -169,7 +137,7 @@ def _allocate(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
         story.reference,
         practitioner_id=chosen,
         reason="Experience with this need, and room for another case.",
-        seen=_seen(story),
+        seen=seen(story),
         by=by,
     )
 
@@ -244,14 +212,14 @@ def _close(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
         story.reference,
         closure=Closure.PARTLY_MET if visit >= 0 else Closure.WITHDRAWN_SCHOOL,
         message="Thank you for working with us. You can refer again at any time.",
-        seen=_seen(story),
+        seen=seen(story),
         by=by,
     )
 
 
 def _reopen(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
     reason = "The class teacher has changed, and the school asked for one more visit."
-    closing.reopen(work, story.reference, reason=reason, seen=_seen(story), by=by)
+    closing.reopen(work, story.reference, reason=reason, seen=seen(story), by=by)
 
 
 def _waive(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
@@ -281,9 +249,6 @@ ACTS: dict[str, Act] = {
     "start": _start,
     "fill": fill,
     "submit": _submit,
-    "give_back": _give_back,
-    "accept": _accept,
-    "decline": _decline,
     "allocate": _allocate,
     "book": _book,
     "write": _write,

@@ -12,6 +12,7 @@ from s2s_portal.database import UnitOfWork
 from s2s_portal.reference_portal import demonstration_words as words
 from s2s_portal.reference_portal.demonstration_acts import ACTS, Story
 from s2s_portal.reference_portal.demonstration_changes import CHANGES
+from s2s_portal.reference_portal.demonstration_decisions import DECISIONS
 from s2s_portal.reference_portal.demonstration_schools import (
     ACADEMY,
     CHURCH_PRIMARY,
@@ -37,7 +38,7 @@ PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "draft": (("start", "fill"), 2),
     "forgotten": (("start", "fill"), 67),
     "submitted": (SENT, 1),
-    "late": (SENT, 9),
+    "late": ((*SENT, "note"), 9),
     "due today": ((*SENT, "take_up"), 4),
     "given": ((*SENT, "give"), 1),
     "returned": ((*SENT, "give_back"), 4),
@@ -46,6 +47,12 @@ PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "no longer agreed": ((*GIVEN, "book", "no_longer_agreed"), 8),
     "amended": ((*GIVEN, "book", "amend"), 2),
     "declined": ((*SENT, "decline"), 15),
+    "advised": ((*SENT, "advise"), 9),
+    "redirected": ((*SENT, "redirect"), 7),
+    "on the list": ((*SENT, "wait"), 12),
+    "on hold": ((*SENT, "hold"), 2),
+    "taken back": ((*SENT, "accept", "undo"), 1),
+    "not answered": ((*SENT, "give_back"), 28),
     "accepted": ((*SENT, "accept"), 2),
     "allocated": (GIVEN, 1),
     "booked": ((*GIVEN, "book"), 2),
@@ -92,6 +99,13 @@ CAST: tuple[tuple[str, int, str], ...] = (
     ("submitted", PRIMARY, ""),
     ("returned", PRIMARY, ""),
     ("declined", PRIMARY, ""),
+    ("on the list", PRIMARY, ""),
+    ("advised", PRIMARY, ""),
+    ("redirected", PRIMARY, ""),
+    ("on the list", JUNIOR, ""),
+    ("on hold", HIGH_SCHOOL, ""),
+    ("taken back", ACADEMY, ""),
+    ("not answered", PRIMARY, ""),
     ("accepted", PRIMARY, ""),
     ("allocated", PRIMARY, "practitioner"),
     ("amended", PRIMARY, "practitioner"),
@@ -148,7 +162,7 @@ class Step:
 
 
 # What happens later in these is about a named pupil's own sections or agreement.
-ABOUT_A_PUPIL = {"returned", "sent again", "withdrawn", "no longer agreed"}
+ABOUT_A_PUPIL = {"returned", "sent again", "withdrawn", "no longer agreed", "not answered"}
 
 
 def steps(today: date, random: Random) -> list[Step]:
@@ -217,13 +231,13 @@ def _action(name: str, story: Story) -> tuple[Actor, Callable[[UnitOfWork, Actor
     officer = PERSONAS["officer"].actor
     who: dict[str, Actor] = {
         **dict.fromkeys(("start", "fill", "submit", "acknowledge", *CHANGES), story.sender),
-        **dict.fromkeys(("accept", "decline", "give_back", "allocate", "close", "reopen"), officer),
+        **dict.fromkeys((*DECISIONS, "allocate", "close", "reopen"), officer),
         "take_up": officer,
         "give": OTHER_OFFICER,
         "waive": PERSONAS["finance-approver"].actor,
     }
     by = who[name] if name in who else actor(story.practitioner)
-    act = (ACTS | CHANGES)[name]
+    act = (ACTS | CHANGES | DECISIONS)[name]
     index = len(story.booked) - 1  # of the visit that this step is about
     return by, lambda work, by: act(work, story, by, index)
 

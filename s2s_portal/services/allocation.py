@@ -12,10 +12,11 @@ from s2s_portal.identity import Actor
 from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral
-from s2s_portal.services import notices, referrals
+from s2s_portal.services import holding, notices, referrals
 from s2s_portal.services.candidates import Candidate, ranked
+from s2s_portal.services.referrals import check_seen
 from s2s_portal.services.terms import written
-from s2s_portal.services.triage import check_seen, who
+from s2s_portal.services.triage import who
 from s2s_portal.services.visits import spoken
 
 
@@ -77,6 +78,7 @@ def allocate(
 def check_unallocated(referral: Referral) -> None:
     """Raise AlreadyAllocated or OutOfOrder unless the referral is accepted and with nobody yet."""
     if referral.status is Status.ACCEPTED:
+        holding.check_not_held(referral)
         return
     made = referrals.open_allocation(referral)
     if referral.status is Status.ALLOCATED and made is not None:

@@ -49,9 +49,16 @@ class Change:
 
 
 def open_sections(
-    work: UnitOfWork, referral: Referral, event: ReferralEvent, reasons: Mapping[str, str]
+    work: UnitOfWork,
+    referral: Referral,
+    event: ReferralEvent,
+    reasons: Mapping[str, str],
+    codes: Mapping[str, int] | None = None,
 ) -> list[SectionOpening]:
-    """Open sections of a sent referral, each with its reason, and keep what each says now."""
+    """Open sections of a sent referral, each with its reason, and keep what each says now.
+
+    `codes` has the id of the `DecisionReason` for those that an officer gave one for.
+    """
     work.flush()
     made = [
         SectionOpening(
@@ -59,6 +66,7 @@ def open_sections(
             event_id=event.id,
             section=section,
             reason=reason,
+            code_id=(codes or {}).get(section),
             before=_lines(referral, section),
         )
         for section, reason in reasons.items()

@@ -64,7 +64,13 @@ EFFECTS: dict[Action, Effect] = {
     Action.RETURNED: Effect(meets=TAKEN_UP, pauses=Why.RETURNED, starts=(Step.ANSWER,)),
     Action.RESUBMITTED: Effect(meets=(Step.ANSWER,), resumes=Why.RETURNED, starts=(Step.DECISION,)),
     Action.ACCEPTED: Effect(meets=DECIDED, stops=ALL, starts=(Step.ALLOCATION,)),
-    Action.DECLINED: Effect(meets=DECIDED, stops=ALL),
+    **dict.fromkeys(
+        (Action.DECLINED, Action.ADVISED, Action.REDIRECTED, Action.WAITING_LISTED),
+        Effect(meets=DECIDED, stops=ALL),
+    ),
+    Action.DECISION_UNDONE: Effect(stops=ALL, starts=(Step.DECISION,)),
+    Action.UNANSWERED: Effect(stops=ALL),
+    Action.RETURN_REOPENED: Effect(starts=(Step.ANSWER,)),
     # Given to another practitioner, the school is to hear from that one.
     Action.ALLOCATED: Effect(
         meets=(Step.ALLOCATION,), stops=(Step.CONTACT,), starts=(Step.CONTACT, Step.FIRST_VISIT)

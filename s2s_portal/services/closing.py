@@ -18,7 +18,7 @@ from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import VisitRecord
 from s2s_portal.services import notices, referrals, visits
 from s2s_portal.services.labels import LEFT_AREA, with_council
-from s2s_portal.services.triage import check_seen
+from s2s_portal.services.referrals import check_seen
 
 CLOSURE_WORDS = {
     Closure.OUTCOMES_MET: "The outcomes were achieved",

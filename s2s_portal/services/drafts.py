@@ -54,8 +54,13 @@ FORGOTTEN: tuple[type[Base], ...] = (
 KEPT_TABLES = frozenset(
     {
         "referral_event",
+        "referral",  # a draft that was copied from another stays so
         "head_decision",  # that a head was asked, or agreed: no word of what the draft said
-        "section_opening",
+        "section_opening",  # of what has been sent
+        "decision",
+        "decision_check",
+        "internal_note",
+        "flag",
         "section_change",
         "agreement_withdrawal",
         "worklist_entry",  # of what has been sent

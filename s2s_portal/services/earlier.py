@@ -10,18 +10,30 @@ from sqlalchemy.orm import joinedload
 
 from s2s_portal import audit, clock
 from s2s_portal.database import session
-from s2s_portal.models.codes import Action, Kind, Status
+from s2s_portal.models.codes import TURNED_AWAY, Action, Kind, Status
+from s2s_portal.models.decision import Decision, DecisionReason
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, ReferralEvent
-from s2s_portal.services import closing, repeats, triage, withdrawing
+from s2s_portal.services import closing, repeats, withdrawing
 from s2s_portal.services.terms import written
 
 MOST_SHOWN = 20
-ENDS = (Action.CLOSED, Action.DECLINED, Action.WITHDRAWN, Action.AGREEMENT_WITHDRAWN)
-ENDED = {Status.CLOSED: "Closed", Status.DECLINED: "Declined", Status.WITHDRAWN: "Withdrawn"}
+ENDS = (
+    *(Action.CLOSED, Action.DECLINED, Action.WITHDRAWN, Action.AGREEMENT_WITHDRAWN),
+    *(Action.ADVISED, Action.REDIRECTED, Action.UNANSWERED),
+)
+ENDED = {
+    Status.CLOSED: "Closed",
+    Status.DECLINED: "Declined",
+    Status.WITHDRAWN: "Withdrawn",
+    Status.ADVISED: "Advice given, without a visit",
+    Status.REDIRECTED: "Sent on to another service",
+    Status.UNANSWERED: "Closed as not answered",
+}
 UNDER_WAY = {
     Status.DRAFT: "Begun and not sent yet",
     Status.SUBMITTED: "Waiting for a decision",
+    Status.WAITING: "On the waiting list",
     Status.RETURNED: "Back with the school for more information",
     Status.ACCEPTED: "Waiting for a practitioner",
     Status.ALLOCATED: "With a practitioner",
@@ -67,7 +79,7 @@ def of(referral: Referral) -> list[Earlier]:
             same_school=row.Referral.urn == referral.urn,
             alike=ALIKE[row.basis],
             sent=written(row.Referral.received_on) if row.Referral.received_on else "",
-            stands=_stands(row.Referral, row.ended_at),
+            stands=_stands(row.Referral, row.ended_at, row.why or ""),
             practitioner=row.practitioner or "",
         )
         for row in rows
@@ -93,8 +105,18 @@ def _statement() -> Select[*tuple[object, ...]]:
         .scalar_subquery()
         .label("practitioner")
     )
+    why = (
+        select(DecisionReason.label)
+        .join(Decision, Decision.reason_id == DecisionReason.id)
+        .where(Decision.referral_id == Referral.id)
+        .order_by(Decision.event_id.desc())
+        .limit(1)
+        .correlate(Referral)
+        .scalar_subquery()
+        .label("why")
+    )
     return (
-        select(Referral, found.c.basis, ended, last)
+        select(Referral, found.c.basis, ended, last, why)
         .join(found, found.c.referral_id == Referral.id)
         .options(joinedload(Referral.establishment))
         .order_by(Referral.id.desc())
@@ -102,20 +124,20 @@ def _statement() -> Select[*tuple[object, ...]]:
     )
 
 
-def _stands(row: Referral, ended_at: object) -> str:
+def _stands(row: Referral, ended_at: object, why: str) -> str:
     """Where it stands, or when and how it ended: `Closed on 3 March 2019: the outcomes ...`."""
     if row.status in UNDER_WAY:
         return UNDER_WAY[row.status]
     when = f" on {written(clock.local(ended_at).date())}" if ended_at else ""  # type: ignore[arg-type]
-    outcome = _outcome(row)
+    outcome = _outcome(row, why)
     return f"{ENDED[row.status]}{when}" + (
         f": {outcome[0].lower()}{outcome[1:]}" if outcome else ""
     )
 
 
-def _outcome(row: Referral) -> str:
+def _outcome(row: Referral, why: str) -> str:
     if row.closure is not None:
         return closing.closure_words()[row.closure]
-    if row.decline_reason is not None:
-        return triage.DECLINE_WORDS[row.decline_reason]
+    if row.status in TURNED_AWAY:
+        return why
     return withdrawing.words()[row.withdrawal] if row.withdrawal is not None else ""

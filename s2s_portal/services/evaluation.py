@@ -48,7 +48,7 @@ MEASURE = table(
     schema="s2s",
 )
 ACCEPTED = (Status.ACCEPTED.value, Status.ALLOCATED.value, Status.CLOSED.value)
-WAITING = (Status.SUBMITTED.value, Status.RETURNED.value)
+WAITING = (Status.SUBMITTED.value, Status.WAITING.value, Status.RETURNED.value)
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,9 @@ def _counted(within: Any) -> list[Figure]:
                 _count_if(or_(MEASURE.c.status.in_(ACCEPTED), withdrawn_since)).label("accepted"),
                 _count_if(MEASURE.c.status == Status.WITHDRAWN.value).label("withdrawn"),
                 _count_if(MEASURE.c.status == Status.DECLINED.value).label("declined"),
+                _count_if(MEASURE.c.status == Status.ADVISED.value).label("advised"),
+                _count_if(MEASURE.c.status == Status.REDIRECTED.value).label("redirected"),
+                _count_if(MEASURE.c.status == Status.UNANSWERED.value).label("unanswered"),
                 _count_if(MEASURE.c.status.in_(WAITING)).label("waiting"),
                 func.percentile_cont(0.5).within_group(wait).label("days"),
                 _count_if(MEASURE.c.first_visit_at.is_not(None)).label("visited"),
@@ -138,6 +141,21 @@ def _counted(within: Any) -> list[Figure]:
         ),
         Figure("Declined", f"{row.declined:,}", "Of those, declined."),
         Figure(
+            "Advised without a visit",
+            f"{row.advised:,}",
+            "Of those, answered with advice; no visit was arranged and nothing charged.",
+        ),
+        Figure(
+            "Sent on to another service",
+            f"{row.redirected:,}",
+            "Of those, told of a service that suits better, and how to reach it.",
+        ),
+        Figure(
+            "Not answered",
+            f"{row.unanswered:,}",
+            "Of those, closed because the school did not answer what was asked in time.",
+        ),
+        Figure(
             "Withdrawn",
             f"{row.withdrawn:,}",
             "Of those, withdrawn by the school, or because a parent no longer agreed.",
@@ -145,13 +163,14 @@ def _counted(within: Any) -> list[Figure]:
         Figure(
             "Still waiting",
             f"{row.waiting:,}",
-            "Of those, not decided yet: with the service, or with the school for information.",
+            "Of those, not decided yet: with the service, on its waiting list, or with the"
+            " school for information.",
         ),
         Figure(
             "Median time to a decision",
             _days(row.days),
-            "Calendar days from the day of receipt to the first acceptance or refusal; half took"
-            " this long or less. Undecided referrals are left out.",
+            "Calendar days from the day of receipt to the first acceptance, refusal, advice or"
+            " sending on that stands; half took this long or less. Undecided ones are left out.",
         ),
         Figure(
             "Visited at least once",

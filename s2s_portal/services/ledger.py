@@ -33,6 +33,8 @@ from s2s_portal.state import setting
 
 INCOME = "income:engagement-fee"
 COLLECTED = "collected:finance"
+# Begins the key of a reversal by which a decision was taken back; the database looks for it too.
+UNDONE = "undone:"
 NO_HASH = "0" * 64
 # What an entry's digest covers, in this order. Adding a column means a new version of the digest.
 SEALED = (
@@ -140,8 +142,23 @@ def post_charge(work: UnitOfWork, referral: Referral, *, by: Actor) -> LedgerEnt
         terms_id=terms.id,
         terms_name=terms.name,
         verdict=referral.fee_verdict,
-        idempotency_key=f"charge:{referral.reference}:engagement",
+        idempotency_key=_charge_key(referral.reference),
     )
+
+
+def _charge_key(reference: str) -> str:
+    """The key of the charge that stands or comes next: one whose decision was taken back leaves
+    room for the next, one that Finance has waived does not.
+
+    Asked under the lock of the head, so that two posting at once get the same.
+    """
+    undone = session().scalar(
+        select(func.count()).where(
+            LedgerEntry.referral_reference == reference,
+            LedgerEntry.idempotency_key.startswith(UNDONE),
+        )
+    )
+    return f"charge:{reference}:engagement" + (f":{undone + 1}" if undone else "")
 
 
 def route_for(establishment: Establishment) -> Route:
@@ -269,13 +286,30 @@ def reverse(work: UnitOfWork, number: int, *, reason: str, by: Actor) -> LedgerE
         raise NotAllowed("Only somebody who approves for Finance can reverse a charge.")
     if not reason.strip():
         raise Refused("Enter why the charge is reversed", "reason")
+    return post_reversal(work, number, reason=reason, by=by)
+
+
+def is_reversed(number: int) -> bool:
+    """Whether an entry that reverses the charge `number` has been posted."""
+    return bool(session().scalar(select(exists().where(LedgerEntry.reverses_number == number))))
+
+
+def post_reversal(
+    work: UnitOfWork, number: int, *, reason: str, by: Actor, key: str = "reversal:"
+) -> LedgerEntry:
+    """Post the entry that undoes a charge; who may is for the caller, and the database, to say.
+
+    `key` begins its idempotency key: `UNDONE` where the decision itself was taken back.
+
+    Raises NotFound, Refused for what is no charge, AlreadyDecided the second time.
+    """
     lock_head(work)
     charge = work.session.get(LedgerEntry, number)
     if charge is None:
         raise NotFound()
     if charge.kind is not EntryKind.CHARGE:
         raise Refused(f"Entry {number} is not a charge, so it cannot be reversed.")
-    if work.session.scalar(select(exists().where(LedgerEntry.reverses_number == number))):
+    if is_reversed(number):
         raise AlreadyDecided(f"Entry {number} has already been reversed.")
     return post(
         work,
@@ -289,7 +323,7 @@ def reverse(work: UnitOfWork, number: int, *, reason: str, by: Actor) -> LedgerE
         verdict=f"Reverses entry {number} ({charge.verdict})",
         reverses_number=number,
         reason=reason.strip(),
-        idempotency_key=f"reversal:{number}",
+        idempotency_key=f"{key}{number}",
         **carried(charge),
     )
 
@@ -338,13 +372,16 @@ def balance(urn: int) -> int:
 
 
 def charge_for(reference: str) -> LedgerEntry | None:
-    """The charge posted for a referral, or None."""
+    """The charge posted for a referral, the last if a decision was taken back, or None."""
     return (
         session()
         .scalars(
-            select(LedgerEntry).where(
+            select(LedgerEntry)
+            .where(
                 LedgerEntry.referral_reference == reference, LedgerEntry.kind == EntryKind.CHARGE
             )
+            .order_by(LedgerEntry.number.desc())
+            .limit(1)
         )
-        .one_or_none()
+        .first()
     )

@@ -12,11 +12,12 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from s2s_portal import access, audit, clock, references
 from s2s_portal.database import UnitOfWork, session
-from s2s_portal.errors import NotFound, OutOfOrder
+from s2s_portal.errors import NotFound, OutOfOrder, Stale
 from s2s_portal.identity import Actor, current_actor
 from s2s_portal.models.answer import Need, OutcomeWanted, StrategyTried
 from s2s_portal.models.change import SectionOpening
 from s2s_portal.models.codes import GIVEN, STATUS_AFTER, Action, Status
+from s2s_portal.models.decision import Decision
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.services import clocks
@@ -39,10 +40,13 @@ ROWS: dict[str, tuple[Any, Select[Any]]] = {
     "outcomes": (Referral.outcomes, _rows(OutcomeWanted, OutcomeWanted.position)),
 }
 # Joined to the history, so that what was asked and what changed cost no statement more.
-HISTORY = (
-    selectinload(Referral.events)
-    .joinedload(ReferralEvent.openings)
-    .joinedload(SectionOpening.change)
+HISTORY = selectinload(Referral.events).options(
+    joinedload(ReferralEvent.openings).options(
+        joinedload(SectionOpening.change), joinedload(SectionOpening.code)
+    ),
+    joinedload(ReferralEvent.decision).options(
+        joinedload(Decision.level), joinedload(Decision.reason), joinedload(Decision.service)
+    ),
 )
 WHOLE = (*ONE_ROW, *(selectinload(rows) for rows, _ in ROWS.values()), HISTORY)
 
@@ -131,6 +135,15 @@ def must_be(referral: Referral, allowed: Iterable[Status], error: OutOfOrder) ->
     """Raise `error` unless the referral is in one of the `allowed` states."""
     if referral.status not in set(allowed):
         raise error
+
+
+def check_seen(referral: Referral, seen: int) -> None:
+    """Raise Stale unless the page that decides was drawn from the referral as it is now."""
+    if referral.version != seen:
+        raise Stale(
+            "This referral has changed since you opened this page. What you typed is below and"
+            " nothing has been done yet. Read the referral again before you go on."
+        )
 
 
 def record(

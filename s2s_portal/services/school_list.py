@@ -30,6 +30,10 @@ STATUS_WORDS = {
     Status.CLOSED: "Closed",
     Status.DECLINED: "Declined",
     Status.WITHDRAWN: "Withdrawn",
+    Status.WAITING: "On the waiting list",
+    Status.ADVISED: "Advice given, without a visit",
+    Status.REDIRECTED: "Sent on to another service",
+    Status.UNANSWERED: "Closed: not answered in time",
 }
 
 

@@ -14,10 +14,11 @@ from sqlalchemy.orm import joinedload
 
 from s2s_portal import clock
 from s2s_portal.database import session
-from s2s_portal.models.codes import GIVEN, Action, Status
+from s2s_portal.models.codes import GIVEN, TURNED_AWAY, Action, Status
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.visit import Visit, VisitRecord
+from s2s_portal.services import holding
 from s2s_portal.services.labels import date_words
 
 PLAIN = {
@@ -30,6 +31,10 @@ PLAIN = {
     Status.CLOSED: "Closed",
     Status.EXPIRED: "Expired: not sent in time",
     Status.WITHDRAWN: "Withdrawn",
+    Status.WAITING: "With the council: on the waiting list",
+    Status.ADVISED: "Advice given, without a visit",
+    Status.REDIRECTED: "Sent on to another service",
+    Status.UNANSWERED: "Closed: not answered in time",
 }
 
 NEXT_STEP = {
@@ -46,6 +51,14 @@ NEXT_STEP = {
     Status.EXPIRED: "What was entered has been deleted. If you still need help, start a new one.",
     Status.WITHDRAWN: "The support has stopped, or was never begun. The referral and any visit"
     " records stay here to read. If you need support later, send a new referral.",
+    Status.WAITING: "A SEND officer looks at the waiting list when a practitioner has room. You"
+    " need not do anything. If things change, amend the referral or withdraw it.",
+    Status.ADVISED: "Read the advice below. Nothing more happens with this referral, and nothing is"
+    " charged for it.",
+    Status.REDIRECTED: "Read below which service it is, and how to reach it. Nothing more happens"
+    " with this referral here, and nothing is charged for it.",
+    Status.UNANSWERED: "Nothing more happens with this referral, and nothing is charged for it. If"
+    " you still want to answer, ask the council to open it again.",
 }
 
 HAPPENED = {
@@ -68,6 +81,14 @@ HAPPENED = {
     Action.WITHDRAWN: "Referral withdrawn",
     Action.AGREEMENT_WITHDRAWN: "Agreement withdrawn, so the support stops",
     Action.ASSIGNED: "An officer looks after the referral",
+    Action.WAITING_LISTED: "Put on the waiting list",
+    Action.ADVISED: "Advice given, without a visit",
+    Action.REDIRECTED: "Sent on to another service",
+    Action.UNANSWERED: "Closed, as the questions were not answered",
+    Action.RETURN_REOPENED: "Opened again for the school to answer",
+    Action.HELD: "Put on hold",
+    Action.RELEASED: "No longer on hold",
+    Action.DECISION_UNDONE: "Decision taken back",
 }
 
 COLOURS = {
@@ -80,6 +101,10 @@ COLOURS = {
     Status.CLOSED: "grey",
     Status.EXPIRED: "grey",
     Status.WITHDRAWN: "grey",
+    Status.WAITING: "purple",
+    Status.ADVISED: "turquoise",
+    Status.REDIRECTED: "orange",
+    Status.UNANSWERED: "grey",
 }
 
 # What the council has promised by a date, for each status that waits for the council or the
@@ -109,6 +134,10 @@ def stands(referral: Referral, next_visit: datetime | None = None) -> str:
     """
     if referral.status is Status.ALLOCATED and next_visit is not None:
         return f"With the practitioner: next visit on {_near(clock.local(next_visit).date())}"
+    if holding.is_held(referral) and referral.held_until is not None:
+        return f"With the council: on hold until about {_near(referral.held_until)}"
+    if referral.status is Status.RETURNED and referral.answer_by is not None:
+        return f"With you: answer by {_near(referral.answer_by)}"
     if referral.due_on is None or referral.status not in PROMISED:
         return PLAIN[referral.status]
     ahead, passed = PROMISED[referral.status]
@@ -165,18 +194,23 @@ def charge_words(referral: Referral) -> str:
     """What the school pays, or will, for a referral that has been sent."""
     if not referral.fee_pence:
         return "There is nothing to pay."
-    if referral.status in {Status.SUBMITTED, Status.RETURNED}:
+    if referral.status in {Status.SUBMITTED, Status.RETURNED, Status.WAITING}:
         return "The fee is charged if the council accepts the referral."
     if not _was_accepted(referral):
         if referral.status is Status.DECLINED:
             return "The referral was declined, so nothing is charged."
+        if referral.status in TURNED_AWAY:
+            return "No support was arranged, so nothing is charged."
         if referral.status is Status.WITHDRAWN:
             return "The referral was withdrawn before it was accepted, so nothing is charged."
     return "The fee has been charged to the school. Finance collects it; do not send a payment."
 
 
 def _was_accepted(referral: Referral) -> bool:
-    return any(event.action is Action.ACCEPTED for event in referral.events)
+    """Whether an acceptance stands: one that was taken back charges nothing."""
+    told = {Action.ACCEPTED, Action.DECISION_UNDONE}
+    last = next((event.action for event in reversed(referral.events) if event.action in told), None)
+    return last is Action.ACCEPTED
 
 
 def practitioner(referral: Referral) -> Allocation | None:

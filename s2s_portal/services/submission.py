@@ -19,6 +19,7 @@ from s2s_portal.services import (
     notices,
     referrals,
     repeats,
+    returning,
     sections,
     terms,
 )
@@ -75,7 +76,7 @@ def submit(
     notice = f"referral_{action.value}"
     link = notices.link_to("s2s.referrals.show", reference=referral.reference)
     notices.tell_school(work, notice, referral, link)
-    notices.tell_officers(work, "referral_to_decide", referral)
+    _tell_officers(work, referral, action)
     signals.tell(
         work,
         signals.referral_submitted,
@@ -85,6 +86,15 @@ def submit(
         again=action is Action.RESUBMITTED,
     )
     return referral
+
+
+def _tell_officers(work: UnitOfWork, referral: Referral, action: Action) -> None:
+    """Tell the shared mailbox, and whoever asked that the school has answered them."""
+    notices.tell_officers(work, "referral_to_decide", referral)
+    asked_by = returning.officer_email(referral) if action is Action.RESUBMITTED else ""
+    if asked_by and asked_by != setting("S2S_OFFICER_MAILBOX"):
+        link = notices.link_to("s2s.triage.show", reference=referral.reference)
+        notices.tell_address(work, "referral_answered", asked_by, referral, link)
 
 
 def _held(reference: str, by: Actor) -> Referral:

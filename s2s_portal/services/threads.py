@@ -29,6 +29,9 @@ ENDED = {
     Status.CLOSED: "closed",
     Status.DECLINED: "declined",
     Status.WITHDRAWN: "withdrawn",
+    Status.ADVISED: "answered with advice",
+    Status.REDIRECTED: "sent on to another service",
+    Status.UNANSWERED: "closed as not answered",
 }
 
 

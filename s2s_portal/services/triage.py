@@ -1,128 +1,145 @@
-"""Deciding on a referral: accept it and charge the fee, decline it, or send it back (F18, F71)."""
+"""Deciding on a referral, once: accept it at a level and charge the fee, or one of the others.
+
+What the school reads is settled before (`decision_words`), so that what the officer saw is what is
+kept. Sending it back is in `returning`, taking a decision back in `undoing`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 
 from sqlalchemy import select
 from sqlalchemy.orm.attributes import set_committed_value
 
 from s2s_portal import clock, money, signals
 from s2s_portal.database import UnitOfWork, session
-from s2s_portal.errors import AlreadyDecided, OutOfOrder, Refused, Stale
+from s2s_portal.errors import AlreadyDecided, OutOfOrder, Refused
 from s2s_portal.identity import Actor, current_actor
-from s2s_portal.models.codes import Action, DeclineReason, Status
+from s2s_portal.models.codes import ACTION_OF, UNDECIDED, Action, Status, Way
+from s2s_portal.models.decision import Decision
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import ServiceTerms
-from s2s_portal.services import changes, ledger, notices, referrals, sections
+from s2s_portal.services import (
+    checklist,
+    decision_lists,
+    decision_words,
+    holding,
+    ledger,
+    notices,
+    referrals,
+)
+from s2s_portal.services.decision_words import Choice
 from s2s_portal.services.terms import written
 from s2s_portal.services.visits import spoken
 
 DECIDED = {
     Action.ACCEPTED: "accepted this referral",
     Action.DECLINED: "declined this referral",
+    Action.ADVISED: "gave advice on this referral, without a visit",
+    Action.REDIRECTED: "sent this referral on to another service",
+    Action.WAITING_LISTED: "put this referral on the waiting list",
     Action.RETURNED: "sent this referral back to the school for more information",
 }
 
-DECLINE_WORDS = {
-    DeclineReason.CRITERIA: "It does not meet the criteria for this service",
-    DeclineReason.CAPACITY: "No practitioner has room for it",
-    DeclineReason.REDIRECT: "Another service suits it better",
-    DeclineReason.DUPLICATE: "It repeats a referral that we already have",
-    DeclineReason.WITHDRAWN: "The school or the parents have withdrawn it",
-}
 
-
-def accept(work: UnitOfWork, reference: str, *, seen: int, note: str = "", by: Actor) -> Referral:
-    """Accept a referral, charge its engagement fee and tell the school, all in one transaction.
-
-    `seen` is the version the decision was made on; `note` stays inside the service. At £0 nothing
-    is posted. Raises AlreadyDecided when somebody decided first, Stale when the referral changed.
-    """
-    referral = _hold(work, reference, seen)
-    ledger.post_charge(work, referral, by=by)
-    referrals.record(work, referral, Action.ACCEPTED, by=by, message=_charged(referral), note=note)
-    _tell(work, "referral_accepted", referral)
-    _announce(work, referral, Action.ACCEPTED, "", by)
-    return referral
-
-
-def decline(
+def accept(
     work: UnitOfWork,
     reference: str,
     *,
     seen: int,
-    message: str,
-    reason: DeclineReason = DeclineReason.CRITERIA,
+    level: str,
+    message: str | None = None,
+    ticked: Collection[str] = (),
+    override: str = "",
     note: str = "",
     by: Actor,
 ) -> Referral:
-    """Decline a referral, tell the school why; nothing is charged.
+    """Accept a referral at a level, charge its fee and tell the school, all in one transaction.
 
-    Raises Refused without a `message`, AlreadyDecided or Stale as `accept` does.
+    `seen` is the version the decision was made on, `level` a code of `decision_lists.levels`,
+    `message` what the school reads (None: the standard text); `ticked` are the points of the
+    checklist that the officer has seen to, `override` why others are left open; `note` stays inside
+    the service. At £0 nothing is posted. Raises AlreadyDecided when somebody decided first, Stale
+    when the referral changed, Refused without a level, a message or the checklist.
     """
-    _needs_message(message, "Enter what you want to tell the school")
-    referral = _hold(work, reference, seen)
-    referral.decline_reason = reason
-    told = f"{DECLINE_WORDS[reason]}.\n{message}"
-    referrals.record(work, referral, Action.DECLINED, by=by, message=told, note=note)
-    _tell(work, "referral_declined", referral)
-    _announce(work, referral, Action.DECLINED, reason, by)
+    referral = held(work, reference, seen)
+    chosen = decision_lists.level(level)
+    told = _told(Way.ACCEPT, chosen, referral, message)
+    checklist.check(referral, ticked, override)
+    ledger.post_charge(work, referral, by=by)
+    event = _write(work, referral, Way.ACCEPT, told, note=note, by=by, level_id=chosen.id)
+    checklist.keep(work, referral, event, ticked=ticked, override=override)
     return referral
 
 
-def return_for_information(
+def decide(
     work: UnitOfWork,
     reference: str,
     *,
+    way: Way,
+    code: str,
     seen: int,
-    questions: Mapping[str, str],
-    message: str = "",
+    message: str | None = None,
+    note: str = "",
     by: Actor,
 ) -> Referral:
-    """Give a referral back to the school to answer `questions`; nothing is charged (F24).
+    """Decline, advise without a visit, send on to another service, or put on the waiting list.
 
-    `questions` has, for each section to be opened, what is needed there: the school can change
-    those sections and no other. Raises Refused without a question, or for one without words,
-    AlreadyDecided or Stale as `accept` does.
+    `code` is a reason of that `way` or, to redirect, the other service; `message` is what the
+    school reads (None: the standard text). Nothing is charged. Raises as `accept` does, and
+    OutOfOrder for what waits already.
     """
-    if not questions:
-        raise Refused("Choose at least one section that the school is to change", field="sections")
-    for section, question in questions.items():
-        if section not in sections.ASKABLE:
-            raise Refused("Choose sections from the list", field="sections")
-        if not question.strip():
-            raise Refused(
-                f"Enter what you need in “{sections.ASKABLE[section]}”",
-                field=f"question_{section}",
-            )
-    referral = _hold(work, reference, seen)
-    whole = referrals.get(reference, whole=True)
-    if not questions.keys() <= sections.may_be_asked(whole).keys():
-        raise Refused("Choose sections from the list", field="sections")
-    event = referrals.record(work, referral, Action.RETURNED, by=by, message=message)
-    changes.open_sections(work, whole, event, _with_what_follows(whole, questions))
-    _tell(work, "referral_returned", referral)
-    signals.tell(
-        work,
-        signals.referral_returned,
-        reference=referral.reference,
-        urn=referral.urn,
-        by=by.id,
-    )
+    if way not in (Way.DECLINE, Way.ADVISE, Way.REDIRECT, Way.WAIT):
+        raise Refused("Choose what you decide")
+    referral = held(work, reference, seen)
+    if way is Way.WAIT and referral.status is Status.WAITING:
+        raise OutOfOrder("This referral is on the waiting list already. Nothing has been changed.")
+    if way is Way.REDIRECT:
+        service = decision_lists.service(code)
+        told = _told(way, service, referral, message)
+        _write(work, referral, way, told, note=note, by=by, service_id=service.id, reason=code)
+        return referral
+    reason = decision_lists.reason(way, code)
+    told = _told(way, reason, referral, message)
+    _write(work, referral, way, told, note=note, by=by, reason_id=reason.id, reason=code)
     return referral
 
 
-def opened_too(referral: Referral) -> list[str]:
-    """The sections that are opened with the agreement, as they stand or fall with it."""
-    return [key for key in ("sharing", "own") if key in sections.keys(referral)]
+def _told(way: Way, choice: Choice, referral: Referral, message: str | None) -> str:
+    told = decision_words.standard(way, choice, referral) if message is None else message
+    _needs_message(told, "Enter what you want to tell the school")
+    return told
+
+
+def _write(
+    work: UnitOfWork,
+    referral: Referral,
+    way: Way,
+    message: str,
+    *,
+    note: str,
+    by: Actor,
+    reason: str = "",
+    **chosen: int,
+) -> ReferralEvent:
+    """Write the decision down with the row it was made with, tell the school and listeners."""
+    action = ACTION_OF[way]
+    event = referrals.record(work, referral, action, by=by, message=message, note=note)
+    work.flush()
+    work.session.add(
+        Decision(event_id=event.id, referral_id=referral.id, officer_email=by.email, **chosen)
+    )
+    tell(work, notice_of(way), referral)
+    _announce(work, referral, action, reason, by)
+    return event
 
 
 def check_undecided(referral: Referral) -> None:
     """Raise AlreadyDecided, saying who decided what and when, unless it waits for a decision."""
-    if referral.status is Status.SUBMITTED:
+    if referral.status in UNDECIDED:
+        holding.check_not_held(referral)
         return
-    event = _decision(referral)
+    event = last_decision(referral)
     if event is None:
         raise AlreadyDecided("This referral is not waiting for a decision.")
     raise AlreadyDecided(
@@ -131,13 +148,14 @@ def check_undecided(referral: Referral) -> None:
     )
 
 
-def check_seen(referral: Referral, seen: int) -> None:
-    """Raise Stale unless the page that decides was drawn from the referral as it is now."""
-    if referral.version != seen:
-        raise Stale(
-            "This referral has changed since you opened this page. What you typed is below and"
-            " nothing has been done yet. Read the referral again before you go on."
-        )
+def made_meanwhile(referral: Referral) -> ReferralEvent | None:
+    """The decision that somebody has made, for a page that came too late; None while it waits."""
+    return None if referral.status in UNDECIDED else last_decision(referral)
+
+
+def notice_of(way: Way) -> str:
+    """The mail that tells the school of a decision: a key of `notices.SUBJECTS`."""
+    return f"referral_{ACTION_OF[way].value}"
 
 
 def who(person_id: str, name: str) -> str:
@@ -160,17 +178,11 @@ def fee_words(referral: Referral) -> str:
     )
 
 
-def _charged(referral: Referral) -> str:
-    if not referral.fee_pence:
-        return f"Nothing is charged. {referral.fee_verdict}."
-    return f"The engagement fee has been charged. {referral.fee_verdict}."
-
-
-def _hold(work: UnitOfWork, reference: str, seen: int) -> Referral:
+def held(work: UnitOfWork, reference: str, seen: int) -> Referral:
     """Lock the referral for a decision, with its terms at hand for the charge."""
     referral = referrals.get(reference, lock=True)
     check_undecided(referral)
-    check_seen(referral, seen)
+    referrals.check_seen(referral, seen)
     if referral.terms_id is None:
         raise OutOfOrder("This referral has no service terms, so it cannot be decided.")
     terms = work.session.get_one(ServiceTerms, referral.terms_id)
@@ -178,7 +190,7 @@ def _hold(work: UnitOfWork, reference: str, seen: int) -> Referral:
     return referral
 
 
-def _decision(referral: Referral) -> ReferralEvent | None:
+def last_decision(referral: Referral) -> ReferralEvent | None:
     return (
         session()
         .scalars(
@@ -196,7 +208,7 @@ def _needs_message(message: str, problem: str) -> None:
         raise Refused(problem, field="message")
 
 
-def _tell(work: UnitOfWork, notice: str, referral: Referral) -> None:
+def tell(work: UnitOfWork, notice: str, referral: Referral) -> None:
     link = notices.link_to("s2s.referrals.show", reference=referral.reference)
     notices.tell_school(work, notice, referral, link)
 
@@ -213,9 +225,3 @@ def _announce(
         decision=str(decision),
         reason=str(reason),
     )
-
-
-def _with_what_follows(referral: Referral, questions: Mapping[str, str]) -> dict[str, str]:
-    """The questions, and with one about the agreement the sections that stand or fall with it."""
-    follows = opened_too(referral) if "consent" in questions else ()
-    return {**{key: questions["consent"] for key in follows}, **questions}

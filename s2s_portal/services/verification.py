@@ -15,6 +15,7 @@ from flask import current_app
 from sqlalchemy import (
     ColumnElement,
     Row,
+    exists,
     func,
     literal_column,
     or_,
@@ -179,9 +180,16 @@ def _missing(first: int, last: int) -> str:
 
 
 def _charged_twice() -> Iterator[str]:
+    undone = aliased(LedgerEntry)
     rows = session().execute(
         select(LedgerEntry.referral_reference)
-        .where(LedgerEntry.kind == EntryKind.CHARGE)
+        .where(
+            LedgerEntry.kind == EntryKind.CHARGE,
+            ~exists().where(
+                undone.reverses_number == LedgerEntry.number,
+                undone.idempotency_key.startswith(ledger.UNDONE),
+            ),
+        )
         .group_by(LedgerEntry.referral_reference, LedgerEntry.fee_kind)
         .having(func.count() > 1)
     )

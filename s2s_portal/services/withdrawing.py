@@ -29,7 +29,7 @@ from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit
 from s2s_portal.services import notices, referrals, standing
 from s2s_portal.services.labels import LEFT_AREA, with_council
-from s2s_portal.services.triage import check_seen
+from s2s_portal.services.referrals import check_seen
 
 WORDS = {
     Withdrawal.MOVED_SCHOOL: "The pupil has moved, or is moving, to another school",
@@ -91,7 +91,7 @@ REST: dict[Stage, tuple[str, ...]] = {
 
 def stage_of(status: Status, visits: Sequence[Visit]) -> Stage:
     """How far a referral with this status and these visits has come."""
-    if status in {Status.SUBMITTED, Status.RETURNED}:
+    if status in {Status.SUBMITTED, Status.RETURNED, Status.WAITING}:
         return Stage.UNDECIDED
     if status is Status.ACCEPTED:
         return Stage.ACCEPTED

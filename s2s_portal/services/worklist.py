@@ -68,7 +68,7 @@ COUNTS = select(
         "pile", "number"
     )
 )
-WAITING = {Status.SUBMITTED, Status.RETURNED, Status.ACCEPTED}
+WAITING = {Status.SUBMITTED, Status.WAITING, Status.RETURNED, Status.ACCEPTED}
 NOBODY = 0  # as an officer: those that nobody looks after
 
 

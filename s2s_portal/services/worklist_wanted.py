@@ -35,6 +35,10 @@ class Pile(StrEnum):
     CLOSED = "closed"
     DECLINED = "declined"
     WITHDRAWN = "withdrawn"
+    WAITING = "waiting"
+    ADVISED = "advised"
+    REDIRECTED = "redirected"
+    UNANSWERED = "unanswered"
     ALL = "all"
 
 
@@ -53,6 +57,10 @@ PILE_WORDS = {
     Pile.CLOSED: "Closed",
     Pile.DECLINED: "Declined",
     Pile.WITHDRAWN: "Withdrawn",
+    Pile.WAITING: "On the waiting list",
+    Pile.ADVISED: "Advised, no visit",
+    Pile.REDIRECTED: "Sent on",
+    Pile.UNANSWERED: "Not answered",
     Pile.ALL: "All",
 }
 # Where a pile is one status, in the stored words; the others are one `state`, or a rule.
@@ -65,6 +73,10 @@ STATUSES = frozenset(
         Pile.CLOSED,
         Pile.DECLINED,
         Pile.WITHDRAWN,
+        Pile.WAITING,
+        Pile.ADVISED,
+        Pile.REDIRECTED,
+        Pile.UNANSWERED,
     }
 )
 STATES = frozenset({Pile.NEW, Pile.RESUBMITTED, Pile.READY})

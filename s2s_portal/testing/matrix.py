@@ -57,6 +57,7 @@ def values(rule: Rule, sample: Sample) -> dict[str, object]:
         "section": "needs",
         "question": "safety",
         "way": "early-years",
+        "listed": "reasons",
         "filename": "s2s.css",
     }
     return {name: known.get(name, "absent") for name in rule.arguments}

@@ -181,8 +181,11 @@ def accepts(officer: Person, reference: str) -> None:
     """The officer finds it on the worklist, opens it and accepts it."""
     officer.go(f"/s2s/triage/?q={reference}").follow(reference)
     officer.sees(PUPIL, "£100: mainstream school").press("Accept")
-    officer.sees("£100").press(re.compile("Accept"))
-    officer.sees("accepted")
+    officer.sees("£100").choose("A visit, and follow-up each term")
+    for box in officer.page.locator("input[name=checks]").all():
+        box.check()
+    officer.press("Continue").sees("What the school will read", "charged to")
+    officer.press("Accept the referral").sees("accepted", "A visit, and follow-up each term")
 
 
 def charged(officer: Person, reference: str) -> None:

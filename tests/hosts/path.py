@@ -82,7 +82,9 @@ def refers(senco: Visitor) -> str:
 def accepts(officer: Visitor, reference: str) -> None:
     """The officer finds it on the worklist and accepts it; the fee is in the ledger."""
     officer.front("/triage/").follow(reference)
-    officer.sees(PUPIL).follow("Accept").press("Accept the referral")
+    officer.sees(PUPIL).follow("Accept")
+    officer.press("Continue", status=200, choice="2", checks=["evidence", "duplicates"])
+    officer.sees("What the school will read", "£100").press("Accept the referral")
     officer.sees("The referral has been accepted", "ledger entry")
 
 

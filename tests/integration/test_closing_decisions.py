@@ -20,6 +20,7 @@ from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.services import closing
 from tests import rows
 from tests.client import Client, Page
+from tests.deciding import YES
 from tests.world import ACTORS
 
 pytestmark = pytest.mark.usefixtures("may_2019")
@@ -259,7 +260,7 @@ def test_a_reopened_referral_is_with_its_practitioner_and_not_charged_again(
     rows.referral(session, REF)
     session.commit()
     officer = client.sign_on("officer")
-    officer.post("triage.accept", {"seen": "1"}, reference=REF)
+    officer.post("triage.accept", {**YES, "seen": "1"}, reference=REF)
     page = officer.get("allocation.allocate", reference=REF)
     first = page.document.xpath("//input[@name='practitioner']/@value")[0]
     form = {"seen": page.value("seen"), "practitioner": first, "reason": "Near"}

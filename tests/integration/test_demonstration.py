@@ -86,7 +86,7 @@ def test_everything_happened_by_people_who_may_and_was_audited(shown: Session) -
     people = set(shown.scalars(select(ReferralEvent.by_id).distinct()))
     assert {"senco", "other-senco", "officer", "practitioner", "other-practitioner"} <= people
     by_itself = select(ReferralEvent.action).where(ReferralEvent.by_id == "system").distinct()
-    assert shown.scalars(by_itself).all() == [Action.EXPIRED]
+    assert shown.scalars(by_itself).all() == [Action.EXPIRED, Action.UNANSWERED]
     audited = set(shown.scalars(text("SELECT DISTINCT action FROM s2s.audit_entry")))
     assert {"looked at", "accepted", "record issued", "closed", "reopened"} <= audited
 
@@ -122,7 +122,7 @@ def test_the_ledger_is_sound_and_finance_has_collected_one_pull(shown: Session) 
     pulls = shown.scalars(select(Pull).order_by(Pull.number)).all()
     assert [pull.number for pull in pulls] == [1, 2]
     assert kinds[EntryKind.COLLECTION] == pulls[0].entry_count > 0
-    assert kinds[EntryKind.REVERSAL] == 1
+    assert kinds[EntryKind.REVERSAL] == 2, "waived, and a decision that was taken back"
     pulled = sum(pull.entry_count for pull in pulls)
     assert kinds[EntryKind.CHARGE] + kinds[EntryKind.REVERSAL] > pulled  # the rest is due
     assert set(shown.scalars(select(Referral.fee_pence).where(Referral.urn == NURSERY))) == {0}

@@ -23,6 +23,8 @@ from tests.world import ACTORS, OTHER_SCHOOL, SCHOOL
 DECISIONS = {Status.ACCEPTED: Action.ACCEPTED, Status.ALLOCATED: Action.ACCEPTED} | {
     Status.CLOSED: Action.ACCEPTED,
     Status.DECLINED: Action.DECLINED,
+    Status.ADVISED: Action.ADVISED,
+    Status.REDIRECTED: Action.REDIRECTED,
 }
 
 
@@ -85,10 +87,13 @@ def test_the_figures_of_a_year(client: Client, a_year: None) -> None:
     assert page.h1 == "What it achieved in 2019/20"
     assert "Financial year, 1 April to 31 March" in page.words
     found = table(page)
-    assert {name: found[name] for name in list(found)[:9]} == {
+    assert {name: found[name] for name in list(found)[:12]} == {
         "Referrals received": "5",
         "Accepted": "2",
         "Declined": "1",
+        "Advised without a visit": "0",
+        "Sent on to another service": "0",
+        "Not answered": "0",
         "Withdrawn": "0",
         "Still waiting": "2",
         "Median time to a decision": "3 days",
@@ -98,10 +103,24 @@ def test_the_figures_of_a_year(client: Client, a_year: None) -> None:
     }
 
 
+def test_advice_and_the_like_are_counted_apart(
+    client: Client, session: Session, a_year: None
+) -> None:
+    for position, status in enumerate(
+        (Status.ADVISED, Status.REDIRECTED, Status.UNANSWERED, Status.WAITING), start=7
+    ):
+        referral(session, position, status, days=3)
+    session.commit()
+    found = table(client.sign_on("manager").get("evaluation.index"))
+    counted = ("Declined", "Advised without a visit", "Sent on to another service", "Not answered")
+    assert {found[name] for name in counted} == {"1"}
+    assert (found["Accepted"], found["Still waiting"]) == ("2", "3")
+
+
 def test_every_figure_says_what_is_counted(client: Client, a_year: None) -> None:
     page = client.sign_on("manager").get("evaluation.index")
     definitions = page.all("(//table)[1]//tbody//td[last()]")
-    assert len(definitions) == 9
+    assert len(definitions) == 12
     assert all(len(words) > 15 for words in definitions)
 
 

@@ -30,6 +30,14 @@ ONLY_ADDED_TO = (
     "import_run",
     "service_terms",
     "fee",
+    "support_level",
+    "decision_reason",
+    "other_service",
+    "decision",
+    "decision_check",
+    "internal_note",
+    "flag",
+    "flag_resolution",
     "message",
     "advice_event",
 )
@@ -41,6 +49,8 @@ def superuser(session: Session, connection: Connection, may_2019: None) -> Conne
     referral = rows.referral(session, "S2S-19-3334", status=Status.ALLOCATED)
     made = rows.allocation(session, referral, "practitioner")
     rows.visit(session, referral, made, 1, issued=True)
+    rows.decision(session, referral)
+    rows.note_and_flag(session, referral)
     rows.message(session, referral)
     session.add(
         AdviceEvent(

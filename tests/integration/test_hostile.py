@@ -41,6 +41,7 @@ from tests import rows, world
 from tests.answers import SECTIONS, complete, save, token
 from tests.client import Client, Page
 from tests.conftest import fresh_database
+from tests.deciding import NO, YES
 from tests.host import make_host
 from tests.integration.test_access import (
     DRAFT,
@@ -121,6 +122,7 @@ def paths(rule: Rule) -> list[str]:
         "section": WORDS,
         "question": WORDS,
         "way": WORDS,
+        "listed": WORDS,
         "filename": WORDS,
         "token": WORDS,
     }
@@ -202,9 +204,11 @@ POSTED = [
     ("senco", "referrals.start", {}),
     *(("senco", "referrals.section", {"reference": DRAFT, "section": name}) for name in SECTIONS),
     ("senco", "referrals.check", {"reference": DRAFT}),
+    *(
+        ("officer", f"triage.{name}", {"reference": OTHERS})
+        for name in ("accept", "decline", "advise", "redirect", "wait", "hold")
+    ),
     ("senco", "referrals.colleague", {"reference": DRAFT, "section": "needs"}),
-    ("officer", "triage.accept", {"reference": OTHERS}),
-    ("officer", "triage.decline", {"reference": OTHERS}),
     ("officer", "triage.return_for_information", {"reference": OTHERS}),
     ("officer", "triage.close", {"reference": MINE}),
     ("practitioner", "visits.book", {"reference": MINE}),
@@ -421,12 +425,12 @@ def test_a_look_does_nothing_but_leave_a_trace(
 
 
 TWICE = [
-    ("officer", "triage.accept", {"reference": OTHERS}, {"seen": "1"}),
+    ("officer", "triage.accept", {"reference": OTHERS}, {**YES, "seen": "1"}),
     (
         "officer",
         "triage.decline",
         {"reference": OTHERS},
-        {"seen": "1", "reason": "DUPLICATE", "message": "No"},
+        {**NO, "seen": "1"},
     ),
     (
         "officer",

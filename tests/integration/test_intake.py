@@ -17,10 +17,10 @@ from s2s_portal import clock
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import IntakeClosed, NotFound, Refused
 from s2s_portal.identity import SYSTEM, acting_as
-from s2s_portal.models.codes import Status
+from s2s_portal.models.codes import Status, Way
 from s2s_portal.models.establishment import SettingKind
 from s2s_portal.models.referral import Referral
-from s2s_portal.services import drafting, intake, referrals, triage
+from s2s_portal.services import drafting, intake, referrals, returning, triage
 from tests import answers, rows, world
 from tests.client import Client
 
@@ -133,7 +133,9 @@ def test_the_last_place_and_how_it_comes_free(
     officer = world.ACTORS["officer"]
     with acting_as(officer), unit_of_work() as work:
         version = referrals.get(first).version
-        triage.decline(work, first, seen=version, message="Sorry", by=officer)
+        triage.decide(
+            work, first, way=Way.DECLINE, code="DECLINE_CRITERIA", seen=version, by=officer
+        )
     token = answers.token(client, second)
     client.post("referrals.submit", {"token": token}, reference=second)
 
@@ -146,7 +148,7 @@ def test_sending_again_takes_no_second_place(session: Session, client: Client, t
     session.commit()
     with acting_as(officer), unit_of_work() as work:
         version = referrals.get(reference).version
-        triage.return_for_information(
+        returning.return_for_information(
             work, reference, seen=version, questions={"support": "More"}, by=officer
         )
     token = answers.token(client, reference)

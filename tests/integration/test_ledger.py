@@ -200,8 +200,7 @@ TAMPERINGS = {
     ),
     "lose the head": ("DELETE FROM s2s.ledger_head", "head of the ledger is missing"),
     "charge a referral twice": (
-        "DROP INDEX s2s.uq_ledger_entry_one_charge;"
-        " UPDATE s2s.ledger_entry SET referral_reference ="
+        "UPDATE s2s.ledger_entry SET referral_reference ="
         " (SELECT referral_reference FROM s2s.ledger_entry WHERE number = 1) WHERE number = 2",
         "has been charged more than once",
     ),

@@ -25,6 +25,7 @@ from s2s_portal.state import state
 from tests import rows, world
 from tests.client import Client
 from tests.conftest import fresh_database
+from tests.deciding import YES
 from tests.host import make_host
 
 REFERENCE = "S2S-19-3334"
@@ -202,7 +203,9 @@ def test_a_statement_that_takes_too_long_gives_a_page_and_changes_nothing(databa
         with engine.begin() as connection:
             connection.execute(text("SELECT 1 FROM s2s.referral FOR UPDATE"))
             began = time.monotonic()
-            page = client.post("triage.accept", {"seen": "1"}, reference=REFERENCE, status=503)
+            page = client.post(
+                "triage.accept", {**YES, "seen": "1"}, reference=REFERENCE, status=503
+            )
             assert time.monotonic() - began < AT_ONCE
             assert page.h1 == AWAY
             assert "Nothing has been changed" in page.words
@@ -219,7 +222,9 @@ def test_a_queue_that_is_stuck_stops_the_decision_with_a_page(database: str) -> 
         engine = create_engine(database)
         with engine.begin() as connection:
             connection.execute(text("LOCK TABLE s2s.procrastinate_jobs IN ACCESS EXCLUSIVE MODE"))
-            page = client.post("triage.accept", {"seen": "1"}, reference=REFERENCE, status=503)
+            page = client.post(
+                "triage.accept", {**YES, "seen": "1"}, reference=REFERENCE, status=503
+            )
             assert page.h1 == AWAY
         with engine.connect() as connection:
             assert connection.scalar(text("SELECT status FROM s2s.referral")) == "submitted"
@@ -269,7 +274,9 @@ def test_without_a_mail_server_a_decision_stands_and_answers_at_once(
             rows.referral(session(), REFERENCE)
             session().commit()
         began = time.monotonic()
-        Client(app).sign_on("officer").post("triage.accept", {"seen": "1"}, reference=REFERENCE)
+        Client(app).sign_on("officer").post(
+            "triage.accept", {**YES, "seen": "1"}, reference=REFERENCE
+        )
         assert time.monotonic() - began < AT_ONCE
         with engine.connect() as connection:
             jobs = text("SELECT status::text FROM s2s.procrastinate_jobs")

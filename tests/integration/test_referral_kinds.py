@@ -31,6 +31,7 @@ from s2s_portal.services import (
 )
 from tests import answers, rows, world
 from tests.client import Client
+from tests.deciding import YES
 
 pytestmark = pytest.mark.usefixtures("may_2019")
 
@@ -96,7 +97,7 @@ def test_each_kind_from_start_to_allocation(client: Client, session: Session, ki
         kind
     ] in client.get("triage.index").words
     version = client.get("triage.accept", reference=reference).value("seen")
-    client.post("triage.accept", {"seen": version}, reference=reference)
+    client.post("triage.accept", {**YES, "seen": version}, reference=reference)
     page = client.get("allocation.allocate", reference=reference)
     assert ("Covers the need" in page.words) is (kind in {"pupil", "group"})
     assert whole(session, reference).fee_pence == 10_000

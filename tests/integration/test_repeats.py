@@ -19,7 +19,7 @@ from s2s_portal.database import session as acting_session
 from s2s_portal.errors import Refused
 from s2s_portal.identity import SYSTEM, Actor, Role, acting_as
 from s2s_portal.models.audit import AuditEntry
-from s2s_portal.models.codes import Closure, DeclineReason, Status
+from s2s_portal.models.codes import Closure, Status, Way
 from s2s_portal.models.match import MatchMark
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import closing, match_keys, referrals, repeats, triage
@@ -364,12 +364,13 @@ def test_a_draft_is_no_officer_s_business(client: Client, now: None) -> None:
 
 def test_how_a_declined_one_ended(client: Client, session: Session, now: None) -> None:
     before = first(client)
-    triage.decline(
+    triage.decide(
         UnitOfWork(session),
         before,
+        way=Way.DECLINE,
+        code="DECLINE_CAPACITY",
         seen=row(session, before).version,
         message="Try again",
-        reason=DeclineReason.CAPACITY,
         by=ACTORS["officer"],
     )
     session.commit()

@@ -15,9 +15,9 @@ from s2s_portal.errors import Refused
 from s2s_portal.identity import acting_as
 from s2s_portal.models.answer import Need
 from s2s_portal.models.change import SectionChange, SectionOpening
-from s2s_portal.models.codes import Kind, Status
+from s2s_portal.models.codes import Action, Kind, Status
 from s2s_portal.models.referral import Referral
-from s2s_portal.services import drafting, evidence, subjects, triage
+from s2s_portal.services import drafting, evidence, referrals, returning, subjects
 from s2s_portal.services.openings import SectionClosed
 from tests import answers
 from tests.client import Client, Page
@@ -249,9 +249,7 @@ def test_a_return_from_before_questions_were_named_leaves_all_open(
     reference = answers.submitted(client.sign_on("senco"))
     referral = row(session, reference)
     with unit_of_work() as work:
-        triage.referrals.record(
-            work, referral, triage.Action.RETURNED, by=ACTORS["officer"], message="More"
-        )
+        referrals.record(work, referral, Action.RETURNED, by=ACTORS["officer"], message="More")
     answers.save(client, reference, "practicalities", preferred_days="Mondays")
     assert row(session, reference).preferred_days == "Mondays"
 
@@ -285,7 +283,9 @@ def test_the_service_refuses_no_question_and_a_section_that_is_none(
     seen = row(session, reference).version
     officer = ACTORS["officer"]
     with acting_as(officer), pytest.raises(Refused), unit_of_work() as work:
-        triage.return_for_information(work, reference, seen=seen, questions=questions, by=officer)
+        returning.return_for_information(
+            work, reference, seen=seen, questions=questions, by=officer
+        )
     assert row(session, reference).status is Status.SUBMITTED
 
 

@@ -105,6 +105,14 @@ READERS: dict[str, set[str]] = {
     "section_opening": OF_MINE,
     "section_change": OF_MINE,
     "agreement_withdrawal": OF_MINE,
+    "decision": OF_MINE,
+    "decision_check": {*OFFICERS, "system"},
+    "internal_note": {*OFFICERS, "system"},
+    "flag": {*OFFICERS, "system"},
+    "flag_resolution": {*OFFICERS, "system"},
+    "support_level": set(PEOPLE),
+    "decision_reason": set(PEOPLE),
+    "other_service": set(PEOPLE),
     "message_seen": {"senco", "system"},
     "service_level": set(PEOPLE),
     "council_closure": set(PEOPLE),
@@ -186,6 +194,15 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "section_opening": ({"system"}, set(), set()),
     "section_change": ({*SCHOOL_STAFF, "system"}, set(), set()),
     "agreement_withdrawal": ({*SCHOOL_STAFF, *OFFICERS, "system"}, set(), set()),
+    "decision": ({*OFFICERS, "system"}, set(), set()),
+    "decision_check": ({*OFFICERS, "system"}, set(), set()),
+    # The rows there are signed by one officer: no other writes in that name.
+    **dict.fromkeys(
+        ("internal_note", "flag", "flag_resolution"), ({"officer", "system"}, set(), set())
+    ),
+    "support_level": ({"administrator", "system"}, set(), set()),
+    "decision_reason": ({"administrator", "system"}, set(), set()),
+    "other_service": ({"administrator", "system"}, set(), set()),
     # The rows there are the SENCo's: nobody writes in another's name, and what the database keeps
     # itself nobody writes at all.
     "message": ({"senco", "system"}, set(), set()),
@@ -271,6 +288,8 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     rows.contribution(session, draft)
     rows.head_decision(session, draft)
     rows.agreement_withdrawal(session, mine)
+    rows.decision(session, mine)
+    rows.note_and_flag(session, mine)
     _conversations(session, mine, former)
     ledger.post_charge(work, referrals.get(MINE, whole=True), by=SYSTEM)
     done = {"at": clock.now(), "by_id": "finance", "by_name": "Fay Finance"}

@@ -17,7 +17,7 @@ from s2s_portal import signals
 from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.database import session as session_of_the_page
 from s2s_portal.identity import SYSTEM, Actor, acting_as
-from s2s_portal.models.codes import Achieved, Closure, DeclineReason, Status, Withdrawal
+from s2s_portal.models.codes import Achieved, Closure, Status, Way, Withdrawal
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Recommendation, VisitKind, VisitRecord
@@ -30,6 +30,7 @@ from s2s_portal.services import (
     pulls,
     records,
     referrals,
+    returning,
     submission,
     triage,
     visits,
@@ -37,6 +38,7 @@ from s2s_portal.services import (
 )
 from tests import answers, fees, rows
 from tests.client import Client
+from tests.deciding import LEVEL, NO
 from tests.world import ACTORS, PROVIDER, SCHOOL
 
 pytestmark = pytest.mark.usefixtures("may_2019")
@@ -111,7 +113,7 @@ CASES: dict[str, Case] = {
     "referral_returned": Case(
         referral(Status.SUBMITTED),
         OFFICER,
-        lambda work: triage.return_for_information(
+        lambda work: returning.return_for_information(
             work, REF, seen=seen(), questions={"needs": "When?"}, by=OFFICER
         ),
         **OF,
@@ -143,12 +145,18 @@ CASES: dict[str, Case] = {
     "referral_decided": Case(
         referral(Status.SUBMITTED),
         OFFICER,
-        lambda work: triage.decline(
-            work, REF, seen=seen(), message="No", reason=DeclineReason.CAPACITY, by=OFFICER
+        lambda work: triage.decide(
+            work,
+            REF,
+            way=Way.DECLINE,
+            code="DECLINE_CAPACITY",
+            seen=seen(),
+            message="No",
+            by=OFFICER,
         ),
         **OF,
         decision="declined",
-        reason=str(DeclineReason.CAPACITY),
+        reason="DECLINE_CAPACITY",
     ),
     "allocation_made": Case(
         referral(Status.ACCEPTED),
@@ -232,7 +240,7 @@ CASES: dict[str, Case] = {
     "charge_posted": Case(
         referral(Status.SUBMITTED),
         OFFICER,
-        lambda work: triage.accept(work, REF, seen=seen(), by=OFFICER),
+        lambda work: triage.accept(work, REF, seen=seen(), **LEVEL, by=OFFICER),
         **OF,
         entry=1,
         amount_pence=HUNDRED,
@@ -330,7 +338,7 @@ def test_sending_it_again_says_so_and_nothing_on_a_rollback(
     with acting_as(OFFICER):
         session.commit()
         with unit_of_work() as work:
-            triage.return_for_information(
+            returning.return_for_information(
                 work,
                 reference,
                 seen=referrals.get(reference).version,
@@ -352,7 +360,7 @@ def test_an_accepted_referral_is_told_as_such(app: Flask, session: Session) -> N
     rows.referral(session, REF)
     session.commit()
     with hearing("referral_decided", app) as heard, acting_as(OFFICER), unit_of_work() as work:
-        triage.accept(work, REF, seen=seen(), by=OFFICER)
+        triage.accept(work, REF, seen=seen(), **LEVEL, by=OFFICER)
     assert [(brought["decision"], brought["reason"]) for brought in heard] == [("accepted", "")]
 
 
@@ -382,11 +390,7 @@ def test_a_listener_that_fails_is_logged_and_breaks_neither_the_page_nor_the_oth
         caplog.at_level(logging.ERROR),
     ):
         page = client.sign_on("officer").get("triage.decline", reference=REF)
-        form = {
-            "seen": page.value("seen"),
-            "message": "No room",
-            "reason": str(DeclineReason.CAPACITY),
-        }
+        form = {**NO, "seen": page.value("seen")}
         answered = client.post("triage.decline", form, reference=REF)
         client.follow(answered)
     assert len(heard) == 1
@@ -398,7 +402,7 @@ def test_another_app_in_the_process_hears_nothing(app: Flask, session: Session) 
     session.commit()
     another = Flask("another")
     with hearing("referral_decided", another) as heard, acting_as(OFFICER), unit_of_work() as work:
-        triage.accept(work, REF, seen=seen(), by=OFFICER)
+        triage.accept(work, REF, seen=seen(), **LEVEL, by=OFFICER)
     assert heard == []
 
 

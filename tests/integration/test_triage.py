@@ -17,20 +17,24 @@ from s2s_portal.database import unit_of_work
 from s2s_portal.errors import AlreadyDecided, Refused, Stale
 from s2s_portal.identity import acting_as
 from s2s_portal.models.audit import AuditEntry
-from s2s_portal.models.codes import UNSENT, Action, DeclineReason, Status
+from s2s_portal.models.codes import UNDECIDED, UNSENT, Action, Status, Way
+from s2s_portal.models.decision import Decision, DecisionReason
 from s2s_portal.models.ledger import LedgerEntry
 from s2s_portal.models.referral import Referral, ReferralEvent
-from s2s_portal.services import triage
+from s2s_portal.services import notices, triage
 from s2s_portal.state import state
 from tests import rows, world
 from tests.client import Client, Page
 from tests.conftest import fresh_database
+from tests.deciding import EVERY_POINT, LEVEL, NO, YES
 from tests.host import make_host
 from tests.world import ACTORS
 
 pytestmark = pytest.mark.usefixtures("may_2019")
 REF = "S2S-19-7K4P"
 OFFICER = ACTORS["officer"]
+STEP_ONE = {"step": "preview", "choice": "1", "checks": EVERY_POINT}
+DECLINE: dict[str, Any] = {"way": Way.DECLINE, "code": "DECLINE_CRITERIA", "by": OFFICER}
 
 
 @pytest.fixture
@@ -59,6 +63,16 @@ def last_event(session: Session, row: Referral) -> ReferralEvent:
 
 def charges(session: Session) -> list[LedgerEntry]:
     return list(session.scalars(select(LedgerEntry)))
+
+
+def decision_of(session: Session, row: Referral) -> Decision:
+    """The decision that the last event of `row` is."""
+    return session.get_one(Decision, last_event(session, row).id)
+
+
+def settled(page: Page) -> dict[str, str]:
+    """What the page that shows the text sends on, unchanged."""
+    return {name: page.value(name) for name in ("seen", "choice", "words", "message", "standard")}
 
 
 def seen(page: Page) -> dict[str, str]:
@@ -91,7 +105,7 @@ def test_referral_shows_notes_to_officers_only(
     client: Client, session: Session, referral: Referral
 ) -> None:
     client.sign_on("officer").post(
-        "triage.accept", {"note": "Rang the head", "seen": "1"}, reference=REF
+        "triage.accept", {**YES, "note": "Rang the head", "seen": "1"}, reference=REF
     )
     assert "Rang the head" in client.get("triage.show", reference=REF).words
     assert (
@@ -130,7 +144,7 @@ def test_accepting_shows_the_fee_first_then_charges_and_tells_the_school(
         "£100 will be charged to Little Snoring Invented Primary as soon as you accept."
         " Why: £100: mainstream school, received 14 May 2019, MI Sheet 44/19." in page.words
     )
-    done = client.post("triage.accept", {**seen(page), "note": "Clear need"}, reference=REF)
+    done = client.post("triage.accept", {**YES, **seen(page), "note": "Clear need"}, reference=REF)
     assert "the school has been told" in client.follow(done).words
     row = fresh(session)
     assert row.status is Status.ACCEPTED
@@ -162,7 +176,8 @@ def test_at_nothing_to_pay_nothing_is_posted_and_the_reason_is_said(
     session.commit()
     page = client.sign_on("officer").get("triage.accept", reference=REF)
     assert "Nothing will be charged. £0: early years setting" in page.words
-    client.post("triage.accept", seen(page), reference=REF)
+    shown = client.post("triage.accept", {**seen(page), **STEP_ONE}, reference=REF, status=200)
+    client.post("triage.accept", {**YES, **settled(shown)}, reference=REF)
     assert charges(session) == []
     assert "£0: early years setting" in last_event(session, fresh(session)).message
 
@@ -170,7 +185,7 @@ def test_at_nothing_to_pay_nothing_is_posted_and_the_reason_is_said(
 def test_a_button_pressed_twice_charges_once_and_says_so(
     client: Client, session: Session, referral: Referral
 ) -> None:
-    form = seen(client.sign_on("officer").get("triage.accept", reference=REF))
+    form = {**YES, **seen(client.sign_on("officer").get("triage.accept", reference=REF))}
     client.post("triage.accept", form, reference=REF)
     again = client.post("triage.accept", form, status=422, reference=REF)
     assert again.errors == [
@@ -192,23 +207,20 @@ def test_two_officers_the_second_is_told_who_decided_and_keeps_what_was_typed(
 ) -> None:
     form = seen(client.sign_on("officer").get("triage.decline", reference=REF))
     other = Client(client.app).sign_on("other-officer")
-    other.post("triage.accept", form, reference=REF)
+    other.post("triage.accept", {**YES, **form, "message": "Yes, gladly"}, reference=REF)
     told = len(mails(connection))
-    late = client.post(
-        "triage.decline",
-        {**form, "reason": "DECLINE_CAPACITY", "message": "We are full until June"},
-        status=422,
-        reference=REF,
-    )
+    late = client.post("triage.decline", {**NO, **form}, status=422, reference=REF)
     assert late.errors == [
         "Ravi Officer accepted this referral on 14 May 2019 at midday."
         " Nothing has been changed now."
     ]
-    assert late.value("message") == "We are full until June"
-    assert late.document.xpath("//input[@value='DECLINE_CAPACITY']/@checked")
+    assert late.value("message") == NO["message"]
+    assert late.value("words") == NO["words"]
+    assert late.document.xpath("//input[@name='choice'][@value='DECLINE_CAPACITY']")
+    assert "Yes, gladly" in late.words, "both versions are on the page"
     row = fresh(session)
     assert row.status is Status.ACCEPTED
-    assert row.decline_reason is None
+    assert decision_of(session, row).reason_id is None
     assert len(mails(connection)) == told
 
 
@@ -218,11 +230,11 @@ def test_a_page_drawn_before_the_school_sent_again_decides_nothing_yet(
     form = seen(client.sign_on("officer").get("triage.accept", reference=REF))
     referral.visit_notes = "Changed and sent again"
     session.commit()
-    late = client.post("triage.accept", {**form, "note": "Fine"}, status=422, reference=REF)
+    late = client.post("triage.accept", {**YES, **form, "note": "Fine"}, status=422, reference=REF)
     assert "has changed since you opened this page" in late.errors[0]
     assert late.value("note") == "Fine"
     assert charges(session) == []
-    client.post("triage.accept", {**seen(late), "note": late.value("note")}, reference=REF)
+    client.post("triage.accept", {**YES, **seen(late), "note": late.value("note")}, reference=REF)
     assert fresh(session).status is Status.ACCEPTED
 
 
@@ -262,14 +274,18 @@ def test_officers_at_the_same_instant_one_decides_and_one_is_told(server_url: st
 def _race(who: Client, reference: str, start: threading.Barrier) -> int:
     path = who.url("triage.accept", reference=reference)
     start.wait(timeout=20)
-    return who.open(path, method="POST", data={"csrf_token": who.token, "seen": "1"}).status_code
+    return who.open(
+        path, method="POST", data={"csrf_token": who.token, "seen": "1", **YES}
+    ).status_code
 
 
 @pytest.mark.parametrize("nonsense", ["", "x", "-1", "٣", "9" * 50])
 def test_a_version_that_is_none_decides_nothing(
     client: Client, session: Session, referral: Referral, nonsense: str
 ) -> None:
-    client.sign_on("officer").post("triage.accept", {"seen": nonsense}, status=422, reference=REF)
+    client.sign_on("officer").post(
+        "triage.accept", {**YES, "seen": nonsense}, status=422, reference=REF
+    )
     assert fresh(session).status is Status.SUBMITTED
 
 
@@ -284,23 +300,23 @@ def test_a_charge_that_fails_leaves_the_referral_undecided(
 
     monkeypatch.setattr(triage.referrals, "record", fail)
     with acting_as(OFFICER), pytest.raises(Refused), unit_of_work() as work:
-        triage.accept(work, REF, seen=referral.version, by=OFFICER)
+        triage.accept(work, REF, seen=referral.version, **LEVEL, by=OFFICER)
     assert fresh(session).status is Status.SUBMITTED
     assert charges(session) == []
     assert mails(connection) == []
 
 
-@pytest.mark.parametrize("status", [s for s in Status if s not in UNSENT | {Status.SUBMITTED}])
+@pytest.mark.parametrize("status", [s for s in Status if s not in UNSENT | UNDECIDED])
 def test_only_what_waits_can_be_decided(client: Client, session: Session, status: Status) -> None:
     row = rows.referral(session, REF, status=status)
     session.commit()
     client.sign_on("officer")
-    for endpoint in ("accept", "decline", "return_for_information"):
+    for endpoint in ("accept", "decline", "advise", "redirect", "wait", "return_for_information"):
         page = client.get(f"triage.{endpoint}", status=409, reference=REF)
         assert page.h1 == "This can no longer be done"
     session.rollback()
     with acting_as(OFFICER), pytest.raises(AlreadyDecided), unit_of_work() as work:
-        triage.accept(work, REF, seen=row.version, by=OFFICER)
+        triage.accept(work, REF, seen=row.version, **LEVEL, by=OFFICER)
 
 
 # Declining and returning ------------------------------------------------------------------------
@@ -318,26 +334,20 @@ def test_declining_needs_a_reason_and_words_for_the_school(
         "Enter what you want to tell the school",
     ]
     assert refused.value("note") == "kept"
-    refused = client.post(
-        "triage.decline",
-        {**seen(page), "reason": "BECAUSE", "message": "x"},
-        status=422,
-        reference=REF,
-    )
+    form = {**NO, **seen(page), "note": "n"}
+    refused = client.post("triage.decline", {**form, "choice": "X"}, status=422, reference=REF)
     assert refused.errors == ["Choose why you are declining the referral"]
-    client.post(
-        "triage.decline",
-        {**seen(page), "reason": "REDIRECT", "message": "Ask the\nvirtual school", "note": "n"},
-        reference=REF,
-    )
+    client.post("triage.decline", form, reference=REF)
     row = fresh(session)
-    assert (row.status, row.decline_reason) == (Status.DECLINED, DeclineReason.REDIRECT)
+    assert row.status is Status.DECLINED
+    reason = session.get_one(DecisionReason, decision_of(session, row).reason_id)
+    assert (reason.way, reason.code) == (Way.DECLINE, "DECLINE_CAPACITY")
     happened = last_event(session, row)
-    assert happened.message == "Another service suits it better.\nAsk the\nvirtual school"
+    assert happened.message == NO["message"]
     assert happened.note == "n"
     assert charges(session) == []
     assert [mail["notice"] for mail in mails(connection)] == ["referral_declined"]
-    assert "Ask the virtual school" in client.get("triage.show", reference=REF).words
+    assert "We are full until June" in client.get("triage.show", reference=REF).words
 
 
 def test_returning_gives_it_back_to_the_school_with_what_is_asked(
@@ -366,7 +376,7 @@ def test_returning_gives_it_back_to_the_school_with_what_is_asked(
     assert "What you have tried: The plan" in shown
     assert charges(session) == []
     assert [mail["notice"] for mail in mails(connection)] == ["referral_returned"]
-    late = client.post("triage.accept", seen(page), status=422, reference=REF)
+    late = client.post("triage.accept", {**YES, **seen(page)}, status=422, reference=REF)
     assert late.errors[0].startswith("You sent this referral back to the school")
 
 
@@ -378,12 +388,14 @@ def test_a_service_refuses_without_words_for_the_school(
         pytest.raises(Refused, match="tell the school"),
         unit_of_work() as work,
     ):
-        triage.decline(work, REF, seen=referral.version, message=" ", by=OFFICER)
+        triage.decide(work, REF, seen=referral.version, message=" ", **DECLINE)
     with acting_as(OFFICER), pytest.raises(Stale), unit_of_work() as work:
-        triage.decline(work, REF, seen=99, message="No", by=OFFICER)
+        triage.decide(work, REF, seen=99, message="No", **DECLINE)
 
 
-@pytest.mark.parametrize("notice", ["referral_accepted", "referral_declined", "referral_returned"])
+@pytest.mark.parametrize(
+    "notice", [key for key in notices.SUBJECTS if key.startswith(("referral_", "answer_"))]
+)
 def test_mail_has_the_reference_and_a_link_and_nothing_of_a_child(
     client: Client, notice: str
 ) -> None:

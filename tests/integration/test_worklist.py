@@ -97,14 +97,16 @@ def test_worklist_is_oldest_first_and_turns_pages_both_ways(
 
 def test_worklist_filters_by_status_and_counts_each(client: Client, session: Session) -> None:
     for number, status in enumerate(Status):
-        rows.referral(session, f"S2S-19-444{'34679CDEFGHJ'[number]}", status=status)
+        rows.referral(session, f"S2S-19-444{'34679CDFGHJKMNPQR'[number]}", status=status)
     session.commit()
     client.sign_on("officer")
     path = client.url("triage.index")
     for status in Status:
         page = client.fetch("GET", f"{path}?status={status.value}")
         expected = Status.SUBMITTED if status in UNSENT else status
-        assert references_on(page) == [f"S2S-19-444{'34679CDEFGHJ'[list(Status).index(expected)]}"]
+        assert references_on(page) == [
+            f"S2S-19-444{'34679CDFGHJKMNPQR'[list(Status).index(expected)]}"
+        ]
         if status in {Status.RETURNED, Status.ACCEPTED}:
             assert page.all("//a[@aria-current='page' and contains(@class,'s2s-tile')]") == [
                 f"1 {PILE_WORDS[Pile(status.value)]}"
