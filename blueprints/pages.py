@@ -243,6 +243,7 @@ NAV = (
     ("Referrals", "s2s.referrals.index", access.school),
     ("Triage", "s2s.triage.index", access.officer),
     ("Allocation", "s2s.allocation.index", access.officer),
+    ("Practitioners", "s2s.practitioners.index", access.officer | access.lead),
     ("Visits", "s2s.visits.index", access.practitioner | access.lead),
     ("Fee ledger", "s2s.finance.index", access.finance),
     ("Pulls", "s2s.finance.pulls", access.finance),

@@ -9,11 +9,22 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock
+from s2s_portal.database import Base
 from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTried, Subject
 from s2s_portal.models.attachment import Attachment, FileType
 from s2s_portal.models.change import AgreementWithdrawal, SectionChange, SectionOpening
 from s2s_portal.models.codes import UNSENT, Action, Kind, Status
-from s2s_portal.models.practitioner import Allocation, Practitioner
+from s2s_portal.models.practitioner import (
+    Absence,
+    AbsenceKind,
+    Allocation,
+    Conflict,
+    ConflictKind,
+    ConflictWeight,
+    Practitioner,
+    PractitionerEvent,
+    Release,
+)
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import ServiceTerms
 from s2s_portal.models.visit import (
@@ -25,7 +36,7 @@ from s2s_portal.models.visit import (
     VisitKind,
     VisitRecord,
 )
-from tests.world import SCHOOL
+from tests.world import OTHER_SCHOOL, SCHOOL
 
 RECEIVED = date(2019, 5, 14)
 
@@ -166,6 +177,23 @@ def allocation(session: Session, row: Referral, key: str, *, ended: bool = False
     session.add(made)
     session.flush()
     return made
+
+
+def record(practitioner_id: int) -> list[Base]:
+    """What hangs on a practitioner's record, a row of each (their needs are there already)."""
+    done = {"practitioner_id": practitioner_id, "by_id": "lead", "by_name": "Lena Lead"}
+    return [
+        Release(**done, valid_from=date(2018, 9, 1), minutes=[0, 210, 0, 420, 0]),
+        Absence(**done, starts=date(2019, 6, 3), ends=date(2019, 6, 7), kind=AbsenceKind.TRAINING),
+        Conflict(
+            **done,
+            urn=OTHER_SCHOOL,
+            kind=ConflictKind.RELATIVE,
+            weight=ConflictWeight.EXCLUDED,
+            reason="Canary: a sister teaches there",
+        ),
+        PractitionerEvent(**done, version=2, part="conflicts", before=[], after=[["a", "b"]]),
+    ]
 
 
 def visit(

@@ -8,14 +8,14 @@ from functools import cache
 from math import inf
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, bindparam, func, select
 
 from s2s_portal import clock
 from s2s_portal.database import session
 from s2s_portal.models.answer import Need
 from s2s_portal.models.codes import Status
 from s2s_portal.models.establishment import Establishment
-from s2s_portal.models.practitioner import Allocation, Practitioner
+from s2s_portal.models.practitioner import Allocation, Practitioner, Skill
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.terms import NeedType
 from s2s_portal.services.terms import written
@@ -148,7 +148,7 @@ def ranked(referral: Referral, need: str | None = None) -> list[Candidate]:
             name=row.name,
             provider_name=providers[row.provider_urn].name,
             miles=miles[row.provider_urn],
-            covers_need=need in row.needs if need else None,
+            covers_need=need in (row.needs or ()) if need else None,
             covers_phase=covers(row.phases, referral.establishment.phase_code),
             open_cases=row.open_cases,
             capacity=row.capacity,
@@ -164,22 +164,32 @@ def ranked(referral: Referral, need: str | None = None) -> list[Candidate]:
 def _practitioners() -> Select[*tuple[Any, ...]]:
     cases = _given(and_(Allocation.ended_at.is_(None), Referral.status == Status.ALLOCATED))
     before = _given(and_(Referral.urn == bindparam("urn"), Referral.id != bindparam("this")))
+    known = _known()
     load, contact = cases.subquery("load"), before.subquery("contact")
     return (
         select(
             Practitioner.id,
             Practitioner.name,
             Practitioner.provider_urn,
-            Practitioner.needs,
+            known.c.needs,
             Practitioner.phases,
             Practitioner.capacity,
             func.coalesce(load.c.given, 0).label("open_cases"),
             func.coalesce(contact.c.given, 0).label("earlier"),
             contact.c.last.label("earlier_last"),
         )
+        .outerjoin(known, known.c.practitioner_id == Practitioner.id)
         .outerjoin(load, load.c.practitioner_id == Practitioner.id)
         .outerjoin(contact, contact.c.practitioner_id == Practitioner.id)
         .where(Practitioner.active, ~Practitioner.is_lead)
+    )
+
+
+def _known() -> Subquery:
+    return (
+        select(Skill.practitioner_id, func.array_agg(Skill.code).label("needs"))
+        .group_by(Skill.practitioner_id)
+        .subquery("known")
     )
 
 

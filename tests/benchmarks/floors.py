@@ -17,7 +17,7 @@ from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTri
 from s2s_portal.models.codes import Status
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.ledger import LedgerEntry
-from s2s_portal.models.practitioner import Allocation, Practitioner
+from s2s_portal.models.practitioner import Allocation, Practitioner, Skill
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import NeedType, ServiceTerms
 
@@ -134,6 +134,11 @@ def _candidates(school: Any) -> Select[Any]:
         .group_by(Allocation.practitioner_id)
         .subquery()
     )
+    skills = (
+        select(Skill.practitioner_id, func.array_agg(Skill.code).label("needs"))
+        .group_by(Skill.practitioner_id)
+        .subquery()
+    )
     east = cast(Establishment.easting - school.easting, Float)
     north = cast(Establishment.northing - school.northing, Float)
     metres = func.sqrt(east * east + north * north)
@@ -141,7 +146,7 @@ def _candidates(school: Any) -> Select[Any]:
         select(
             Practitioner.id,
             Practitioner.name,
-            Practitioner.needs,
+            skills.c.needs,
             Practitioner.capacity,
             Establishment.name.label("provider"),
             func.coalesce(cases.c.cases, 0).label("cases"),
@@ -150,6 +155,7 @@ def _candidates(school: Any) -> Select[Any]:
         )
         .join(Establishment, Establishment.urn == Practitioner.provider_urn)
         .outerjoin(cases, cases.c.practitioner_id == Practitioner.id)
+        .outerjoin(skills, skills.c.practitioner_id == Practitioner.id)
         .outerjoin(earlier, earlier.c.practitioner_id == Practitioner.id)
         .where(Practitioner.active, ~Practitioner.is_lead)
         .order_by(metres)

@@ -48,6 +48,7 @@ SCHOOL = (
 OFFICER = "officer other-officer"
 PRACTITIONER = "practitioner colleague other-practitioner newcomer"
 LEAD = "lead other-lead"
+KEEPER = f"{LEAD} newcomer administrator"
 FINANCE = "finance finance-approver"
 EVERYBODY = " ".join(key for key in ACTORS if key != "outsider")
 EVERYONE = set(EVERYBODY.split())
@@ -91,6 +92,16 @@ POLICIES: dict[str, str] = {
     "triage.document": OFFICER,
     "allocation.index": OFFICER,
     "allocation.allocate": OFFICER,
+    "practitioners.index": f"{OFFICER} {KEEPER}",
+    "practitioners.add": KEEPER,
+    "practitioners.show": f"{OFFICER} {LEAD} {PRACTITIONER} administrator",
+    "practitioners.change": KEEPER,
+    "practitioners.history": f"{OFFICER} {KEEPER}",
+    "practitioners.state": KEEPER,
+    "practitioners.add_absence": KEEPER,
+    "practitioners.remove_absence": KEEPER,
+    "practitioners.add_conflict": KEEPER,
+    "practitioners.remove_conflict": KEEPER,
     "visits.index": f"{PRACTITIONER} {LEAD}",
     "visits.show": f"{PRACTITIONER} {LEAD}",
     "visits.book": PRACTITIONER,
@@ -158,6 +169,8 @@ def fill_in(rule: Rule, reference: str) -> dict[str, object]:
         "reference": reference,
         "number": 1,
         "urn": 900101,
+        "row": 1,
+        "part": "details",
         "section": "needs",
         "question": "safety",
         "way": "early-years",

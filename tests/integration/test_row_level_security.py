@@ -76,6 +76,11 @@ LEDGER_READERS = {
 OF_MINE = {person for person, seen in SEES.items() if MINE in seen}
 OF_ALLOCATED = {person for person, seen in SEES.items() if seen & {MINE, FORMER}}
 
+# Of "practitioner": an officer reads the record, the lead of the same school keeps it; what is kept
+# of conflicts is not for the practitioner.
+KEEPERS = {"lead", "administrator", "system"}
+OWN_RECORD = {*KEEPERS, *OFFICERS, "practitioner"}
+
 # Table -> who can read any of its rows.
 READERS: dict[str, set[str]] = {
     "allocation": OF_ALLOCATED,
@@ -108,6 +113,11 @@ READERS: dict[str, set[str]] = {
         "other-lead",
         "newcomer",
     },
+    # Everybody there has needs, one alone the rest.
+    "practitioner_need": {*OWN_RECORD, "colleague", "other-practitioner", "other-lead"},
+    "practitioner_release": OWN_RECORD,
+    "practitioner_absence": OWN_RECORD,
+    **dict.fromkeys(("practitioner_conflict", "practitioner_event"), KEEPERS | set(OFFICERS)),
     "account": LEDGER_READERS,
     "ledger_entry": LEDGER_READERS,
     "posting": LEDGER_READERS,
@@ -150,7 +160,13 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "section_change": ({*SCHOOL_STAFF, "system"}, set(), set()),
     "agreement_withdrawal": ({*SCHOOL_STAFF, *OFFICERS, "system"}, set(), set()),
     "service_level": ({"administrator", "system"}, set(), set()),
-    "practitioner": ({"administrator", "system"}, {"administrator", "system"}, set()),
+    # An officer locks the row but changes nothing; what is added again has an account, so no lead.
+    "practitioner": ({"administrator", "system"}, KEEPERS, set()),
+    **dict.fromkeys(("practitioner_absence", "practitioner_conflict"), (KEEPERS, set(), KEEPERS)),
+    "practitioner_need": (KEEPERS, KEEPERS, KEEPERS),
+    "practitioner_release": (KEEPERS, set(), set()),
+    # The row there is the lead's: nobody keeps one in another's name.
+    "practitioner_event": ({"lead", "system"}, set(), set()),
     "establishment": ({"administrator", "system"}, {"administrator", "system"}, set()),
     "service_terms": ({"administrator", "system"}, set(), set()),
     "fee": ({"administrator", "system"}, set(), set()),
@@ -251,7 +267,10 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
             PullFile(pull_number=1, name="a.csv", media_type="text/csv", sha256="", content=b""),
         ]
     )
-    practitioner = session.scalars(select(Practitioner.id)).first()
+    practitioner = session.scalars(
+        select(Practitioner.id).where(Practitioner.account_id == "practitioner")
+    ).one()
+    session.add_all(rows.record(practitioner))
     session.add_all(
         [
             PractitionerInvitation(**done, practitioner_id=practitioner, expires_at=clock.now()),
@@ -399,7 +418,10 @@ def tried_on(asked: Asked) -> dict[str, str]:
         table: f"WHERE referral_id = {mine}" if "referral_id" in columns(asked, table) else ""
         for table in WRITERS
     }
+    hers = "WHERE practitioner_id = (SELECT id FROM s2s.practitioner WHERE account_id = '{}')"
+    kept = ("need", "absence", "conflict", "release", "event")
     return wheres | {
+        **{f"practitioner_{part}": hers.format("practitioner") for part in kept},
         "referral": f"WHERE reference = '{MINE}'",
         "visit_record": f"WHERE id = {draft}",
         "recommendation": f"WHERE record_id = {draft}",

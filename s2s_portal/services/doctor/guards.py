@@ -27,6 +27,8 @@ NEVER_CHANGED = (
     "ledger_verification",
     "newcomer",
     "posting",
+    "practitioner_event",
+    "practitioner_release",
     "pull",
     "pull_file",
     "pull_line",
