@@ -160,10 +160,10 @@ def test_the_needs_of_practitioners_become_rows_and_go_back(empty: Engine) -> No
             text(
                 "INSERT INTO s2s.establishment (urn, local_authority, name, type_code, type_name,"
                 " status_code, phase_code, phase_name, street, town, postcode, district,"
-                " trust_name) VALUES (900201, 926, 'Fen View', 7, '', 1, 0, '', '', '', '', '', '');"
+                " trust_name) VALUES (900201, 926, 'Fen', 7, '', 1, 0, '', '', '', '', '', '');"
                 "INSERT INTO s2s.practitioner (name, email, provider_urn, phases, needs,"
-                " capacity, is_lead, active) VALUES ('Pat', '', 900201, '{2}', '{SEMH,ASD,GONE}', 4, false,"
-                " true), ('Lena', '', 900201, '{}', '{}', 0, true, true)"
+                " capacity, is_lead, active) VALUES ('P', '', 900201, '{2}', '{SEMH,ASD,GONE}', 4,"
+                " false, true), ('Lena', '', 900201, '{}', '{}', 0, true, true)"
             )
         )
     migrations.upgrade(empty, "0017")
