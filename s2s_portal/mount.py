@@ -194,7 +194,7 @@ def _root_blueprint() -> Blueprint:
     from s2s_portal.blueprints.finance.views import bp as finance
     from s2s_portal.blueprints.home import bp as home
     from s2s_portal.blueprints.invitations import bp as invitations
-    from s2s_portal.blueprints.practitioners.limits import bp as practitioners
+    from s2s_portal.blueprints.practitioners.all_views import bp as practitioners
     from s2s_portal.blueprints.referrals.files import bp as files
     from s2s_portal.blueprints.referrals.sent import bp as referrals
     from s2s_portal.blueprints.triage.views import bp as triage

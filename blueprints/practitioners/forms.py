@@ -23,7 +23,11 @@ from s2s_portal.models.practitioner import (
     Practitioner,
     Release,
 )
-from s2s_portal.services import practitioner_words, practitioners
+from s2s_portal.services import (
+    practitioner_choices,
+    practitioner_words,
+    practitioners,
+)
 from s2s_portal.services.practitioners import MOST_CASES, SkillGiven
 
 DAY = re.compile(r"(\d{1,2})[/. -](\d{1,2})[/. -](\d{4})|(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
@@ -370,7 +374,7 @@ def details_of(row: Practitioner) -> DetailsForm:
 def cover_of(row: Practitioner) -> CoverForm:
     """What is covered, as it is; a district that the register no longer has stays to choose."""
     form = CoverForm(data={"phases": row.phases, "areas": row.areas, "capacity": row.capacity})
-    areas = sorted({*practitioners.districts(), *row.areas})
+    areas = sorted({*practitioner_choices.districts(), *row.areas})
     form.areas.choices = [SelectChoice(area, area) for area in areas]
     return form
 
@@ -388,7 +392,7 @@ def release_of(row: Practitioner) -> ReleaseForm:
 
 def needs_of(row: Practitioner) -> NeedsForm:
     """The needs as they are; one that can no longer be chosen stays to choose for who has it."""
-    labels = practitioners.need_types()
+    labels = practitioner_choices.need_types()
     had = {skill.code: skill for skill in row.skills}
     labels |= {code: code for code in had.keys() - labels.keys()}
     answers: dict[str, Any] = {}

@@ -17,7 +17,13 @@ from s2s_portal.database import unit_of_work
 from s2s_portal.errors import NotFound, Refused, Stale
 from s2s_portal.identity import Role, current_actor
 from s2s_portal.models.practitioner import Practitioner
-from s2s_portal.services import caseload, practitioner_words, practitioners
+from s2s_portal.services import (
+    caseload,
+    practitioner_choices,
+    practitioner_limits,
+    practitioner_words,
+    practitioners,
+)
 
 bp = Blueprint("practitioners", __name__)
 DONE = "s2s-success"
@@ -40,7 +46,7 @@ def index() -> ResponseReturnValue:
     return page(
         "s2s/practitioners/index.html",
         practitioners=practitioners.listing(current_actor()),
-        labels=practitioners.need_types(),
+        labels=practitioner_choices.need_types(),
         words=practitioner_words,
         may_add=current_actor().has(Role.LEAD, Role.ADMINISTRATOR),
     )
@@ -51,7 +57,7 @@ def index() -> ResponseReturnValue:
 def add() -> ResponseReturnValue:
     """Add a practitioner."""
     form, by = forms.AddForm(), current_actor()
-    offered = practitioners.providers(by)
+    offered = practitioner_choices.providers(by)
     form.provider.choices = [
         *([SelectChoice("", "Choose one")] if len(offered) != 1 else []),
         *(SelectChoice(str(urn), name) for urn, name in offered.items()),
@@ -80,13 +86,16 @@ def show(number: int) -> ResponseReturnValue:
     """One record, part by part."""
     by = current_actor()
     row = practitioners.get(number, by)
-    conflicts = practitioners.conflicts(number) if practitioners.reads_conflicts(by, row) else None
+    conflicts = (
+        practitioner_limits.conflicts(number) if practitioners.reads_conflicts(by, row) else None
+    )
     return page(
         "s2s/practitioners/show.html",
         person=row,
         parts=record_parts(row),
         absences=[
-            [*practitioner_words.absence(one), one.id] for one in practitioners.absences(number)
+            [*practitioner_words.absence(one), one.id]
+            for one in practitioner_limits.absences(number)
         ],
         conflicts=conflicts,
         words=practitioner_words,
@@ -101,7 +110,7 @@ def record_parts(row: Practitioner) -> dict[str, practitioner_words.Pairs]:
     return {
         "details": practitioner_words.details(row),
         "cover": practitioner_words.cover(row),
-        "needs": practitioner_words.needs(row.skills, practitioners.need_types()),
+        "needs": practitioner_words.needs(row.skills, practitioner_choices.need_types()),
         "release": practitioner_words.release(rows[0] if rows else None),
     }
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import NotFound, Refused
 from s2s_portal.identity import Actor
@@ -20,6 +23,30 @@ from s2s_portal.services import practitioner_words, practitioners
 LONGEST_ABSENCE = 400  # days
 
 
+def absences(number: int) -> list[Absence]:
+    """The absences of a practitioner, the latest first."""
+    return list(
+        session().scalars(
+            select(Absence)
+            .where(Absence.practitioner_id == number)
+            .order_by(Absence.starts.desc(), Absence.id.desc())
+        )
+    )
+
+
+def conflicts(number: int) -> list[Conflict]:
+    """The conflicts of interest of a practitioner with their establishments, by name."""
+    return list(
+        session().scalars(
+            select(Conflict)
+            .join(Conflict.establishment)
+            .where(Conflict.practitioner_id == number)
+            .options(joinedload(Conflict.establishment))
+            .order_by(Establishment.name, Conflict.id)
+        )
+    )
+
+
 def add_absence(
     work: UnitOfWork, number: int, *, starts: date, ends: date | None, kind: AbsenceKind, by: Actor
 ) -> None:
@@ -33,7 +60,7 @@ def add_absence(
     if (last - starts).days >= LONGEST_ABSENCE:
         raise Refused(f"An absence must be {LONGEST_ABSENCE} days or shorter", field="ends")
     row = practitioners.hold(work, number, by)
-    for other in practitioners.absences(number):
+    for other in absences(number):
         if other.starts <= last and starts <= other.ends:
             days = practitioner_words.days_between(other.starts, other.ends)
             raise Refused(f"There is an absence on these days already: {days}", field="starts")
@@ -84,7 +111,7 @@ def add_conflict(
     school = session().get(Establishment, urn)
     if school is None:
         raise Refused("There is no establishment with this URN in the register", field="urn")
-    if any(other.urn == urn for other in practitioners.conflicts(number)):
+    if any(other.urn == urn for other in conflicts(number)):
         raise Refused(f"There is one with {school.name} already: remove it first", field="urn")
     made = Conflict(
         practitioner_id=number,

@@ -13,25 +13,22 @@ from typing import NamedTuple
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.orm import joinedload, selectinload
 
-from s2s_portal import audit, clock
+from s2s_portal import audit
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import NotFound, OutOfOrder, Refused, Stale
 from s2s_portal.identity import Actor, Role
-from s2s_portal.models.establishment import CLOSED, COMPLEX_NEEDS_TYPES, Establishment
+from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.practitioner import (
     WEEK,
-    Absence,
-    Conflict,
     Level,
     Practitioner,
     PractitionerEvent,
     Release,
     Skill,
 )
-from s2s_portal.models.terms import NeedType
 from s2s_portal.services import invitations, practitioner_words
+from s2s_portal.services.practitioner_choices import need_types, providers
 from s2s_portal.services.practitioner_words import Pairs
-from s2s_portal.state import setting
 
 MOST_CASES = 100
 LONGEST_DAY = 600  # minutes on one day of a release pattern
@@ -40,7 +37,6 @@ ALL = (Role.OFFICER, Role.ADMINISTRATOR, Role.SYSTEM)  # who may read every reco
 # What the database says of a lead whose account is tied, and of a practitioner (0017).
 KEPT = select(func.s2s.kept_practitioners())
 OWN = select(func.s2s.own_practitioner()).scalar_subquery()
-LED = select(func.s2s.leads_provider()).scalar_subquery()
 OPEN_CASES = text("SELECT s2s.open_cases(:number)")
 
 
@@ -132,30 +128,6 @@ def release_on(rows: Iterable[Release], day: date) -> Release | None:
     return None
 
 
-def absences(number: int) -> list[Absence]:
-    """The absences of a practitioner, the latest first."""
-    return list(
-        session().scalars(
-            select(Absence)
-            .where(Absence.practitioner_id == number)
-            .order_by(Absence.starts.desc(), Absence.id.desc())
-        )
-    )
-
-
-def conflicts(number: int) -> list[Conflict]:
-    """The conflicts of interest of a practitioner with their establishments, by name."""
-    return list(
-        session().scalars(
-            select(Conflict)
-            .join(Conflict.establishment)
-            .where(Conflict.practitioner_id == number)
-            .options(joinedload(Conflict.establishment))
-            .order_by(Establishment.name, Conflict.id)
-        )
-    )
-
-
 def history(number: int) -> list[PractitionerEvent]:
     """Every change of a record, newest first."""
     return list(
@@ -179,47 +151,6 @@ def changed_since(number: int, part: str, version: int) -> list[PractitionerEven
 def open_cases(number: int) -> int:
     """How many open referrals a practitioner has, also for who may see none of them."""
     return int(session().scalar(OPEN_CASES, {"number": number}) or 0)
-
-
-def need_types(on: date | None = None) -> dict[str, str]:
-    """The needs that can be chosen on a day (today), by their code, in the census's order."""
-    day = on or clock.today()
-    rows = session().execute(
-        select(NeedType.code, NeedType.label)
-        .where(
-            NeedType.valid_from <= day, or_(NeedType.valid_to.is_(None), NeedType.valid_to >= day)
-        )
-        .order_by(NeedType.position)
-    )
-    return {row.code: row.label for row in rows if row.code != "NSA"}
-
-
-def districts() -> list[str]:
-    """The districts of the council's area, as the register names them."""
-    return list(
-        session().scalars(
-            select(Establishment.district)
-            .where(
-                Establishment.local_authority == setting("S2S_LOCAL_AUTHORITY"),
-                Establishment.district != "",
-            )
-            .distinct()
-            .order_by(Establishment.district)
-        )
-    )
-
-
-def providers(by: Actor) -> dict[int, str]:
-    """The open Complex Needs Schools to whose staff `by` may add, by URN, in order of name."""
-    query = select(Establishment.urn, Establishment.name).where(
-        Establishment.type_code.in_(COMPLEX_NEEDS_TYPES),
-        Establishment.local_authority == setting("S2S_LOCAL_AUTHORITY"),
-        Establishment.status_code != CLOSED,
-    )
-    if not by.has(Role.ADMINISTRATOR, Role.SYSTEM):
-        query = query.where(Establishment.urn == LED)
-    rows = session().execute(query.order_by(Establishment.name))
-    return {row.urn: row.name for row in rows}
 
 
 # Changes ------------------------------------------------------------------------------------------

@@ -94,6 +94,7 @@ POLICIES: dict[str, str] = {
     "allocation.allocate": OFFICER,
     "practitioners.index": f"{OFFICER} {KEEPER}",
     "practitioners.add": KEEPER,
+    "practitioners.read_in": "administrator",
     "practitioners.show": f"{OFFICER} {LEAD} {PRACTITIONER} administrator",
     "practitioners.change": KEEPER,
     "practitioners.history": f"{OFFICER} {KEEPER}",

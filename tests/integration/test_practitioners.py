@@ -332,7 +332,7 @@ def test_absences_come_and_go_and_the_history_keeps_them(client: Client, session
     twice = client.post("practitioners.add_absence", days, number=who, status=422)
     assert twice.errors == ["There is an absence on these days already: 3 June 2019 to 7 June 2019"]
     with acting_as(LEAD):
-        made = practitioners.absences(who)[0].id
+        made = practitioner_limits.absences(who)[0].id
     session.rollback()
     client.post("practitioners.remove_absence", {}, number=who, row=made)
     client.post("practitioners.remove_absence", {}, number=who, row=made, status=404)
