@@ -23,6 +23,7 @@ from s2s_portal.services import (
     practitioner_limits,
     practitioner_words,
     practitioners,
+    workload,
 )
 
 bp = Blueprint("practitioners", __name__)
@@ -50,6 +51,15 @@ def index() -> ResponseReturnValue:
         words=practitioner_words,
         may_add=current_actor().has(Role.LEAD, Role.ADMINISTRATOR),
     )
+
+
+@bp.get("/workload")
+@allow(officer | lead)
+def team() -> ResponseReturnValue:
+    """How much work everybody has in the next four school weeks, the highest first."""
+    by = current_actor()
+    lines = workload.team(None if by.has(Role.OFFICER) else by.provider or 0)
+    return page("s2s/practitioners/workload.html", team=lines)
 
 
 @bp.route("/add", methods=["GET", "POST"])

@@ -16,6 +16,7 @@ from s2s_portal.models import (
     sign_on,
     terms,
     visit,
+    workload,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "sign_on",
     "terms",
     "visit",
+    "workload",
 ]

@@ -186,6 +186,16 @@ class PractitionerEvent(Done, Base):
     after: Mapped[list[list[str]]] = mapped_column(JSONB)
 
 
+class Rule(StrEnum):
+    """Why this practitioner: the service's own rule, "the local school unless specialism or
+    capacity", or the officer's own choice."""
+
+    LOCAL = "local"
+    SPECIALISM = "specialism"
+    CAPACITY = "capacity"
+    OTHER = "other"
+
+
 class Allocation(Done, Base):
     """A referral given to a practitioner, with the reason; at most one is open for a referral."""
 
@@ -208,5 +218,7 @@ class Allocation(Done, Base):
     provider_urn: Mapped[int] = mapped_column(ForeignKey(Establishment.urn))
     provider_name: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
+    rule: Mapped[Rule | None] = mapped_column(choice(Rule, "rule"))
+    overridden: Mapped[words]
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     ended_reason: Mapped[words]

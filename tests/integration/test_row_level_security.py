@@ -27,6 +27,7 @@ from s2s_portal.models.invitation import Newcomer, PractitionerInvitation
 from s2s_portal.models.ledger import LedgerVerification, Pull, PullFile, PullLine
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.sign_on import EndedSignOn
+from s2s_portal.models.workload import Cap, CapScope
 from s2s_portal.services import ledger, referrals
 from tests import rows
 from tests.world import ACTORS, OTHER_SCHOOL
@@ -94,6 +95,8 @@ READERS: dict[str, set[str]] = {
     "section_change": OF_MINE,
     "agreement_withdrawal": OF_MINE,
     "service_level": set(PEOPLE),
+    "workload_weight": set(PEOPLE),
+    "allocation_cap": set(PEOPLE),
     "establishment": ROLES,
     "service_terms": set(PEOPLE),
     "fee": set(PEOPLE),
@@ -160,6 +163,8 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "section_change": ({*SCHOOL_STAFF, "system"}, set(), set()),
     "agreement_withdrawal": ({*SCHOOL_STAFF, *OFFICERS, "system"}, set(), set()),
     "service_level": ({"administrator", "system"}, set(), set()),
+    "workload_weight": ({"administrator", "system"}, set(), set()),
+    "allocation_cap": ({"administrator", "system"}, set(), set()),
     # An officer locks the row but changes nothing; what is added again has an account, so no lead.
     "practitioner": ({"administrator", "system"}, KEEPERS, set()),
     **dict.fromkeys(("practitioner_absence", "practitioner_conflict"), (KEEPERS, set(), KEEPERS)),
@@ -245,6 +250,7 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
             ),
             LedgerVerification(at=clock.now(), last_number=1, sound=True),
             DraftCopy(referral_id=draft.id, section="needs", by_id="senco", fields=[["a", "b"]]),
+            Cap(**done, scope=CapScope.TERM, valid_from=date(2019, 4, 1), most=50, source="A"),
             EndedSignOn(key="account:senco", ended_at=clock.now()),
             IntakeClosing(window_id=1, closes=date(2019, 12, 31), by_id="a", by_name="A"),
             ImportRun(

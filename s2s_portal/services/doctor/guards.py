@@ -18,6 +18,7 @@ NEVER_CHANGED = (
     "account",
     "acknowledgement",
     "addendum",
+    "allocation_cap",
     "agreement_withdrawal",
     "audit_entry",
     "fee",
@@ -38,6 +39,7 @@ NEVER_CHANGED = (
     "section_opening",
     "service_level",
     "service_terms",
+    "workload_weight",
 )
 # What is really tried, of no row, so that nothing changes even where it is allowed.
 TRIED = {
