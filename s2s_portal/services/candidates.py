@@ -8,12 +8,12 @@ from functools import lru_cache
 from math import inf
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
+from sqlalchemy import Select, and_, bindparam, func, or_, select
 
 from s2s_portal import clock
 from s2s_portal.database import session
 from s2s_portal.models.answer import Need
-from s2s_portal.models.establishment import Establishment
+from s2s_portal.models.establishment import Establishment, miles_between
 from s2s_portal.models.practitioner import (
     Allocation,
     Conflict,
@@ -235,19 +235,14 @@ def ranked(referral: Referral, need: str | None = None) -> list[Candidate]:
         .all()
     )
     urns = {row.provider_urn for row in rows}
-    providers = {
-        provider.urn: provider
-        for provider in session().scalars(select(Establishment).where(Establishment.urn.in_(urns)))
-    }
-    miles = {urn: referral.establishment.miles_to(provider) for urn, provider in providers.items()}
     days, weigh = workload.windows(urns, today), workload.weights(today)
     limits = caps.limits(today)
     found = [
         Candidate(
             practitioner_id=row.id,
             name=row.name,
-            provider_name=providers[row.provider_urn].name,
-            miles=miles[row.provider_urn],
+            provider_name=row.provider_name,
+            miles=miles_between(referral.establishment, row),
             covers_need=row.level is not None if need else None,
             covers_phase=covers(row.phases, referral.establishment.phase_code),
             open_cases=len(row.tiers or ()),
@@ -314,10 +309,15 @@ def recommendation(chosen: Candidate, found: Iterable[Candidate], need_label: st
 @lru_cache(maxsize=2)
 def _practitioners(today: date) -> Select[Any]:
     """One row for each practitioner; built once a day."""
-    query, _cases = workload.base(today)
-    before = _given(and_(Referral.urn == bindparam("urn"), Referral.id != bindparam("this")))
-    lately = _given(Allocation.at >= bindparam("week_ago"))
-    contact, week = before.subquery("contact"), lately.subquery("week")
+    before = and_(Referral.urn == bindparam("urn"), Referral.id != bindparam("this"))
+    lately = Allocation.at >= bindparam("week_ago")
+    query, given = workload.base(
+        today,
+        or_(workload.OPEN, before, lately),
+        func.count().filter(before).label("earlier"),
+        func.max(Allocation.at).filter(before).label("earlier_last"),
+        func.count().filter(lately).label("last_week"),
+    )
     holds = and_(
         Conflict.practitioner_id == Practitioner.id,
         Conflict.urn == bindparam("urn"),
@@ -327,6 +327,9 @@ def _practitioners(today: date) -> Select[Any]:
     skill = and_(Skill.practitioner_id == Practitioner.id, Skill.code == bindparam("need"))
     return (
         query.add_columns(
+            Establishment.name.label("provider_name"),
+            Establishment.easting,
+            Establishment.northing,
             Practitioner.phases,
             Practitioner.areas,
             Practitioner.capacity,
@@ -334,30 +337,15 @@ def _practitioners(today: date) -> Select[Any]:
             Skill.expires_on,
             Conflict.weight,
             Conflict.reason,
-            func.coalesce(contact.c.given, 0).label("earlier"),
-            contact.c.last.label("earlier_last"),
-            func.coalesce(week.c.given, 0).label("last_week"),
+            func.coalesce(given.c.earlier, 0).label("earlier"),
+            given.c.earlier_last,
+            func.coalesce(given.c.last_week, 0).label("last_week"),
         )
-        .outerjoin(contact, contact.c.practitioner_id == Practitioner.id)
-        .outerjoin(week, week.c.practitioner_id == Practitioner.id)
+        .join(Establishment, Establishment.urn == Practitioner.provider_urn)
         .outerjoin(Skill, skill)
         .outerjoin(Conflict, holds)
         .where(
             Practitioner.active,
             or_(Practitioner.leaving_on.is_(None), Practitioner.leaving_on >= today),
         )
-    )
-
-
-def _given(which: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    """For each practitioner: how many allocations are `which`, and when the last was made."""
-    return (
-        select(
-            Allocation.practitioner_id,
-            func.count().label("given"),
-            func.max(Allocation.at).label("last"),
-        )
-        .join(Referral, Referral.id == Allocation.referral_id)
-        .where(which)
-        .group_by(Allocation.practitioner_id)
     )

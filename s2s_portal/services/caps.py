@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 
 from s2s_portal import audit, clock
 from s2s_portal.database import UnitOfWork, session
@@ -80,7 +81,7 @@ def limits(on: date) -> Limits:
     )
 
 
-def _counted(query: Select[tuple[int, int]]) -> dict[int, int]:
+def _counted(query: Any) -> dict[int, int]:
     return {provider: count for provider, count in session().execute(query)}
 
 

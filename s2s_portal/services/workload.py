@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, cast, func, null, select
+from sqlalchemy import ColumnElement, Label, Select, Subquery, and_, cast, func, null, select
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.types import SmallInteger
 
@@ -154,13 +154,19 @@ def all_weights() -> list[Weight]:
     )
 
 
-def base(today: date) -> tuple[Select[Any], Subquery]:
-    """Practitioners who are no leads, with what `load` needs of each; and their open cases.
+OPEN = and_(Allocation.ended_at.is_(None), Referral.status == Status.ALLOCATED)
 
-    For a caller who adds columns of their own. Columns: `id`, `name`, `provider_urn`, `leaving_on`,
-    `tiers`, `starts`, `ends`, `releases`, `absences`.
+
+def base(
+    today: date, which: ColumnElement[bool] = OPEN, *more: Label[Any]
+) -> tuple[Select[Any], Subquery]:
+    """Practitioners who are no leads, with what `load` needs of each; and their allocations.
+
+    For a caller who adds columns of their own; `more` are sums over the allocations `which`, which
+    hold the open ones. Columns: `id`, `name`, `provider_urn`, `leaving_on`, `active`, `tiers`,
+    `starts`, `ends`, `releases`, `absences`.
     """
-    cases = _cases()
+    cases = _cases(which, more)
     planned = _planned(today)
     released, away = _releases(), _absences(today)
     query = (
@@ -298,11 +304,15 @@ def _days(dates: Calendar, today: date) -> list[date]:
     return found
 
 
-def _cases() -> Subquery:
+def _cases(which: ColumnElement[bool], more: Iterable[Label[Any]]) -> Subquery:
     return (
-        select(Allocation.practitioner_id, func.array_agg(TIER).label("tiers"))
+        select(
+            Allocation.practitioner_id,
+            func.array_agg(TIER).filter(OPEN).label("tiers"),
+            *more,
+        )
         .join(Referral, Referral.id == Allocation.referral_id)
-        .where(Allocation.ended_at.is_(None), Referral.status == Status.ALLOCATED)
+        .where(which)
         .group_by(Allocation.practitioner_id)
         .subquery("cases")
     )
@@ -320,8 +330,7 @@ def _planned(today: date) -> Subquery:
         .join(Referral, Referral.id == Visit.referral_id)
         .where(
             and_(Visit.starts_at >= starts, Visit.starts_at < starts + FARTHEST),
-            Allocation.ended_at.is_(None),
-            Referral.status == Status.ALLOCATED,
+            OPEN,
         )
         .group_by(Visit.practitioner_id)
         .subquery("planned")
