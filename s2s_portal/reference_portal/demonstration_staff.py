@@ -120,7 +120,7 @@ def records(numbers: dict[str, int], a_school: int, today: date) -> list[Base]:
                 practitioner_id=numbers["demo-marlowe"],
                 urn=a_school,
                 kind=ConflictKind.FORMER_SCHOOL,
-                weight=ConflictWeight.EXCLUDED,
+                weight=ConflictWeight.ASK_FIRST,
                 reason="Taught there until last summer",
                 ends=today + timedelta(days=365),
                 **by,

@@ -32,9 +32,9 @@ from s2s_portal.services.workload import FULL, Load
 WEEK = timedelta(days=7)
 LEVEL_ORDER = (None, Level.WORKING, Level.EXPERIENCED, Level.SPECIALIST)
 LEVEL_WORDS = {
-    Level.WORKING: "working knowledge",
-    Level.EXPERIENCED: "experienced",
-    Level.SPECIALIST: "specialist",
+    Level.WORKING: "with working knowledge",
+    Level.EXPERIENCED: "at experienced level",
+    Level.SPECIALIST: "at specialist level",
 }
 
 # Phases of the register that a practitioner for another phase covers too: a middle school deemed
@@ -118,7 +118,7 @@ class Candidate(NamedTuple):
     @property
     def level_words(self) -> str:
         """The level at which the need is covered, if it is."""
-        return LEVEL_WORDS[self.level].capitalize() + " level" if self.level else ""
+        return practitioner_words.LEVELS[self.level] if self.level else ""
 
     @property
     def warnings(self) -> list[str]:
@@ -300,7 +300,7 @@ def recommendation(chosen: Candidate, found: Iterable[Candidate], need_label: st
     }[rule_of(chosen, found)]
     if chosen.covers_need and chosen.level:
         label = need_label[:1].lower() + need_label[1:]
-        what = f"covers {label} at {LEVEL_WORDS[chosen.level]} level"
+        what = f"covers {label} {LEVEL_WORDS[chosen.level]}"
     else:
         what = chosen.cover_words[:1].lower() + chosen.cover_words[1:]
     return f"{where}, {what}, {chosen.load_change}"
