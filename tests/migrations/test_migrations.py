@@ -154,7 +154,7 @@ def test_the_statements_for_a_dba_make_the_same_schema(empty: Engine, server_url
 
 
 def test_the_needs_of_practitioners_become_rows_and_go_back(empty: Engine) -> None:
-    migrations.upgrade(empty, "0011")
+    migrations.upgrade(empty, "0016")
     with empty.begin() as connection:
         connection.execute(
             text(
@@ -173,7 +173,7 @@ def test_the_needs_of_practitioners_become_rows_and_go_back(empty: Engine) -> No
             ("ASD", "working", None),
             ("SEMH", "working", None),
         ]
-    migrations.downgrade(empty, "0011")
+    migrations.downgrade(empty, "0016")
     with empty.connect() as connection:
         kept = connection.scalars(text("SELECT needs FROM s2s.practitioner ORDER BY id")).all()
     assert kept == [["ASD", "SEMH"], []]
