@@ -243,6 +243,7 @@ NAV = (
     ("Referrals", "s2s.referrals.index", access.school),
     ("Triage", "s2s.triage.index", access.officer),
     ("Allocation", "s2s.allocation.index", access.officer),
+    ("Practitioners", "s2s.practitioners.index", access.officer | access.lead),
     ("Visits", "s2s.visits.index", access.practitioner | access.lead),
     ("Advice", "s2s.advice.index", access.school | access.officer),
     (

@@ -179,6 +179,26 @@ def terms(file: Path) -> None:
         click.echo(line)
 
 
+@imports.command("practitioners")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--preview", is_flag=True, help="Say what would change, and change nothing.")
+@with_appcontext
+@plainly
+def practitioners(file: Path, preview: bool) -> None:
+    """Read practitioners from FILE (CSV): all of it, or nothing."""
+    from s2s_portal.database import unit_of_work
+    from s2s_portal.services import practitioner_file
+
+    text = practitioner_file.text_of(file.read_bytes())
+    if preview:
+        outcomes = practitioner_file.preview(text, by=SYSTEM)
+    else:
+        with unit_of_work() as work:
+            outcomes = practitioner_file.import_text(work, text, by=SYSTEM)
+    for outcome in outcomes:
+        click.echo(str(outcome))
+
+
 @commands.command("keep-drafts")
 @with_appcontext
 @plainly

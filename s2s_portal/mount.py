@@ -188,7 +188,7 @@ def _root_blueprint() -> Blueprint:
         pages,
         typed,
     )  # the one late import: views know services, not us
-    from s2s_portal.blueprints.administration.lists import bp as administration
+    from s2s_portal.blueprints.administration.caps import bp as administration
     from s2s_portal.blueprints.advice.views import bp as advice
     from s2s_portal.blueprints.allocation.views import bp as allocation
     from s2s_portal.blueprints.evaluation.views import bp as evaluation
@@ -196,6 +196,7 @@ def _root_blueprint() -> Blueprint:
     from s2s_portal.blueprints.home import bp as home
     from s2s_portal.blueprints.invitations import bp as invitations
     from s2s_portal.blueprints.messages.views import bp as messages
+    from s2s_portal.blueprints.practitioners.all_views import bp as practitioners
     from s2s_portal.blueprints.referrals.colleague_views import bp as referrals
     from s2s_portal.blueprints.referrals.contribution_views import bp as contributions
     from s2s_portal.blueprints.referrals.files import bp as files
@@ -228,6 +229,7 @@ def _root_blueprint() -> Blueprint:
         messages,
         triage,
         allocation,
+        practitioners,
         visits,
         finance,
         evaluation,

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock
+from s2s_portal.database import Base
 from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTried, Subject
 from s2s_portal.models.attachment import Attachment, FileType
 from s2s_portal.models.change import AgreementWithdrawal, SectionChange, SectionOpening
@@ -19,7 +20,17 @@ from s2s_portal.models.colleague import Contribution, HeadAnswer, HeadDecision, 
 from s2s_portal.models.conversation import AdviceRequest, Conversation, Message, MessageSeen, Side
 from s2s_portal.models.decision import Decision, DecisionCheck, SupportLevel
 from s2s_portal.models.note import Flag, FlagResolution, InternalNote, NoteLabel
-from s2s_portal.models.practitioner import Allocation, Practitioner
+from s2s_portal.models.practitioner import (
+    Absence,
+    AbsenceKind,
+    Allocation,
+    Conflict,
+    ConflictKind,
+    ConflictWeight,
+    Practitioner,
+    PractitionerEvent,
+    Release,
+)
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import ServiceLevel, ServiceTerms, Step
 from s2s_portal.models.visit import (
@@ -31,7 +42,7 @@ from s2s_portal.models.visit import (
     VisitKind,
     VisitRecord,
 )
-from tests.world import SCHOOL
+from tests.world import OTHER_SCHOOL, SCHOOL
 
 RECEIVED = date(2019, 5, 14)
 
@@ -343,6 +354,23 @@ def allocation(session: Session, row: Referral, key: str, *, ended: bool = False
     session.add(made)
     session.flush()
     return made
+
+
+def record(practitioner_id: int) -> list[Base]:
+    """What hangs on a practitioner's record, a row of each (their needs are there already)."""
+    done = {"practitioner_id": practitioner_id, "by_id": "lead", "by_name": "Lena Lead"}
+    return [
+        Release(**done, valid_from=date(2018, 9, 1), minutes=[0, 210, 0, 420, 0]),
+        Absence(**done, starts=date(2019, 6, 3), ends=date(2019, 6, 7), kind=AbsenceKind.TRAINING),
+        Conflict(
+            **done,
+            urn=OTHER_SCHOOL,
+            kind=ConflictKind.RELATIVE,
+            weight=ConflictWeight.EXCLUDED,
+            reason="Canary: a sister teaches there",
+        ),
+        PractitionerEvent(**done, version=2, part="conflicts", before=[], after=[["a", "b"]]),
+    ]
 
 
 def visit(

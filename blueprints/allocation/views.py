@@ -14,6 +14,7 @@ from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.codes import Support
 from s2s_portal.services import allocation, candidates, labels, referrals, worklist
+from s2s_portal.services.candidates import Candidate
 from s2s_portal.services.worklist_wanted import Pile, Place, Sort, Wanted
 
 bp = Blueprint("allocation", __name__)
@@ -63,9 +64,19 @@ def allocate(reference: str) -> ResponseReturnValue:
         form=form,
         referral=referral,
         candidates=found,
+        recommended=recommended(found, need_label),
+        asks_override=any(one.excluded or one.caps for one in found),
         need=need_label,
         support=[labels.SUPPORT[Support(kind)] for kind in referral.support],
     )
+
+
+def recommended(found: list[Candidate], need_label: str) -> str:
+    """Whom the service's rule puts first and why; empty when nobody can be sent without asking."""
+    first = found[0] if found else None
+    if first is None or first.excluded or first.caps:
+        return ""
+    return f"{first.name}: {candidates.recommendation(first, found, need_label)}."
 
 
 def _give(reference: str, form: AllocateForm) -> str:
@@ -77,6 +88,7 @@ def _give(reference: str, form: AllocateForm) -> str:
             practitioner_id=int(form.practitioner.data),
             reason=form.reason.data,
             seen=form.version,
+            override=form.override.data,
             by=current_actor(),
         )
         return made.practitioner_name

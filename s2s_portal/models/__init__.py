@@ -23,6 +23,7 @@ from s2s_portal.models import (
     terms,
     visit,
     worklist,
+    workload,
 )
 
 __all__ = [
@@ -48,4 +49,5 @@ __all__ = [
     "terms",
     "visit",
     "worklist",
+    "workload",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 from math import hypot
+from typing import Any
 
 from sqlalchemy import BigInteger, Index, Integer, SmallInteger, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -127,11 +128,14 @@ class Establishment(Base):
 
     def miles_to(self, other: Establishment) -> float | None:
         """Straight-line miles to `other`, or None when one of them has no place on the map."""
-        if None in (self.easting, self.northing, other.easting, other.northing):
-            return None
-        east = (self.easting or 0) - (other.easting or 0)
-        north = (self.northing or 0) - (other.northing or 0)
-        return hypot(east, north) / METRES_IN_A_MILE
+        return miles_between(self, other)
+
+
+def miles_between(one: Any, other: Any) -> float | None:
+    """Straight-line miles between two things with `easting` and `northing`, None without those."""
+    if None in (one.easting, one.northing, other.easting, other.northing):
+        return None
+    return hypot(one.easting - other.easting, one.northing - other.northing) / METRES_IN_A_MILE
 
 
 class ImportRun(Done, Base):

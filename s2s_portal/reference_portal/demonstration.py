@@ -20,7 +20,7 @@ from s2s_portal.models.establishment import SettingKind
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.reference_portal.demonstration_schools import establishments
-from s2s_portal.reference_portal.demonstration_staff import practitioners
+from s2s_portal.reference_portal.demonstration_staff import practitioners, records
 from s2s_portal.reference_portal.demonstration_stories import Step, steps
 from s2s_portal.reference_portal.demonstration_talk import talk
 from s2s_portal.services import clocks, drafts, intake, returning, verification
@@ -64,9 +64,18 @@ def _add_schools_and_staff() -> None:
             work.session.merge(school)
         work.flush()
         known = set(work.session.scalars(select(Practitioner.account_id)))
-        work.session.add_all(one for one in practitioners() if one.account_id not in known)
+        added = [one for one in practitioners() if one.account_id not in known]
+        work.session.add_all(added)
+        work.flush()
+        numbers = {str(one.account_id): one.id for one in added}
+        work.session.add_all(records(numbers, _a_mainstream_school(), clock.today()))
         work.flush()
         audit.wrote(work, "added", "demonstration", len(establishments()))
+
+
+def _a_mainstream_school() -> int:
+    """The URN of one school that refers."""
+    return min(school.urn for school in establishments() if not school.is_special)
 
 
 def _take_requests(today: date) -> None:

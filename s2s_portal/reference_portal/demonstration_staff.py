@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 from s2s_portal import Actor, Role
-from s2s_portal.models.practitioner import Practitioner
+from s2s_portal.database import Base
+from s2s_portal.models.practitioner import (
+    Absence,
+    AbsenceKind,
+    Conflict,
+    ConflictKind,
+    ConflictWeight,
+    Level,
+    Practitioner,
+    Release,
+    Skill,
+)
 from s2s_portal.reference_portal.demonstration_schools import (
     OTHER_PROVIDER,
     PROVIDER,
@@ -44,7 +57,7 @@ def practitioners() -> list[Practitioner]:
             email=f"{key}@portal.example",
             provider_urn=provider,
             phases=phases.split(),
-            needs=needs.split(),
+            skills=_skills(needs),
             capacity=capacity,
         )
         for key, name, provider, phases, needs, capacity in _PRACTITIONERS
@@ -60,6 +73,60 @@ def practitioners() -> list[Practitioner]:
         for key, name, provider in _LEADS
     ]
     return working + leading
+
+
+def _skills(needs: str) -> list[Skill]:
+    """The first need is a speciality, the second well known, the rest so far."""
+    levels = [Level.SPECIALIST, Level.EXPERIENCED]
+    return [
+        Skill(code=code, level=levels.pop(0) if levels else Level.WORKING) for code in needs.split()
+    ]
+
+
+# Minutes of release from Monday to Friday.
+_RELEASE = {
+    "practitioner": [0, 210, 420, 0, 0],
+    "demo-marlowe": [210, 0, 0, 210, 0],
+    "other-practitioner": [420, 0, 0, 0, 210],
+    "demo-idowu": [0, 0, 210, 210, 0],
+    "demo-larsson": [0, 210, 0, 0, 0],
+    "demo-kaur": [0, 0, 420, 0, 0],
+    "demo-rees": [0, 0, 0, 210, 0],
+}
+
+
+def records(numbers: dict[str, int], a_school: int, today: date) -> list[Base]:
+    """When each is released, from a year before `today`; one absence, a need to check, a conflict.
+
+    `numbers` are the practitioners' numbers by account, `a_school` a URN of a mainstream school.
+    """
+    by = {"by_id": "lead", "by_name": PERSONAS["lead"].name}
+    since = today - timedelta(days=365)
+    found: list[Base] = [
+        Release(practitioner_id=numbers[key], valid_from=since, minutes=minutes, **by)
+        for key, minutes in _RELEASE.items()
+        if key in numbers
+    ]
+    if "demo-marlowe" in numbers:
+        found += [
+            Absence(
+                practitioner_id=numbers["demo-marlowe"],
+                starts=today + timedelta(days=3),
+                ends=today + timedelta(days=5),
+                kind=AbsenceKind.TRAINING,
+                **by,
+            ),
+            Conflict(
+                practitioner_id=numbers["demo-marlowe"],
+                urn=a_school,
+                kind=ConflictKind.FORMER_SCHOOL,
+                weight=ConflictWeight.ASK_FIRST,
+                reason="Taught there until last summer",
+                ends=today + timedelta(days=365),
+                **by,
+            ),
+        ]
+    return found
 
 
 def actor(account: str) -> Actor:

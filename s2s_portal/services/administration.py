@@ -112,7 +112,7 @@ def practitioners() -> list[Practitioner]:
     return list(
         session().scalars(
             select(Practitioner)
-            .options(joinedload(Practitioner.provider))
+            .options(joinedload(Practitioner.provider), selectinload(Practitioner.skills))
             .order_by(Practitioner.name, Practitioner.id)
             .limit(PRACTITIONERS_SHOWN)
         )

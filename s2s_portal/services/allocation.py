@@ -8,12 +8,12 @@ from sqlalchemy.orm import joinedload
 from s2s_portal import clock, signals
 from s2s_portal.database import UnitOfWork
 from s2s_portal.errors import AlreadyAllocated, OutOfOrder, Refused
-from s2s_portal.identity import Actor
+from s2s_portal.identity import Actor, Role
 from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import holding, notices, referrals
-from s2s_portal.services.candidates import Candidate, ranked
+from s2s_portal.services.candidates import Candidate, ranked, rule_of
 from s2s_portal.services.referrals import check_seen
 from s2s_portal.services.terms import written
 from s2s_portal.services.triage import who
@@ -29,13 +29,22 @@ def candidates(referral: Referral, need: str | None = None) -> list[Candidate]:
 
 
 def allocate(
-    work: UnitOfWork, reference: str, *, practitioner_id: int, reason: str, seen: int, by: Actor
+    work: UnitOfWork,
+    reference: str,
+    *,
+    practitioner_id: int,
+    reason: str,
+    seen: int,
+    by: Actor,
+    override: bool = False,
 ) -> Allocation:
     """Give an accepted referral to a practitioner; tell the school, the practitioner, the leads.
 
-    Somebody whose cases are full may be chosen: `reason` says why. Raises AlreadyAllocated naming
-    to whom and by whom when it is with somebody, OutOfOrder when it is not accepted, Stale when it
-    changed since version `seen`, Refused for a practitioner who takes no referrals.
+    Somebody whose cases are full may be chosen: `reason` says why. Who is excluded by a conflict of
+    interest only with `override`, who is at a cap only with it and by an officer who is a programme
+    manager too. Raises AlreadyAllocated naming to whom and by whom when it is with somebody,
+    OutOfOrder when it is not accepted, Stale when it changed since version `seen`, Refused for a
+    practitioner who takes no referrals and where `override` is missing.
     """
     if not reason.strip():
         raise Refused("Enter why you chose this practitioner", field="reason")
@@ -43,6 +52,11 @@ def allocate(
     check_unallocated(referral)
     check_seen(referral, seen)
     practitioner = _available(work, practitioner_id)
+    found = ranked(referral)  # counted anew, under the lock
+    chosen = next((one for one in found if one.practitioner_id == practitioner.id), None)
+    if chosen is None:
+        raise Refused("This practitioner no longer takes referrals", field="practitioner")
+    overridden = _check_limits(chosen, override=override, by=by)
     allocation = Allocation(
         referral_id=referral.id,
         practitioner_id=practitioner.id,
@@ -50,6 +64,8 @@ def allocate(
         provider_urn=practitioner.provider_urn,
         provider_name=practitioner.provider.name,
         reason=reason,
+        rule=rule_of(chosen, found),
+        overridden=overridden,
         at=clock.now(),
         by_id=by.id,
         by_name=by.name,
@@ -90,13 +106,46 @@ def check_unallocated(referral: Referral) -> None:
     raise OutOfOrder("Only a referral that has been accepted and is with nobody can be allocated.")
 
 
+def may_override_caps(by: Actor) -> bool:
+    """Whether `by` may give a referral over a cap: an officer who is a programme manager too."""
+    return by.has(Role.OFFICER) and by.has(Role.MANAGER)
+
+
+def _check_limits(chosen: Candidate, *, override: bool, by: Actor) -> str:
+    """What is overridden by choosing them, in words. Raises Refused where that may not be."""
+    if chosen.caps and not may_override_caps(by):
+        raise Refused(
+            f"{chosen.name} cannot be given another referral. {'. '.join(chosen.caps)}. Choose"
+            " somebody else, or ask a programme manager who is a SEND officer too.",
+            field="practitioner",
+        )
+    passed = [*chosen.caps, *(chosen.warnings[:1] if chosen.excluded else [])]
+    if passed and not override:
+        raise Refused(
+            f"{chosen.name}: {'. '.join(passed)}. Tick the box below to choose them even so, and"
+            " say why.",
+            field="override",
+        )
+    return "; ".join(passed)
+
+
 def _available(work: UnitOfWork, practitioner_id: int) -> Practitioner:
+    """The practitioner, with all practitioners of their school locked, always in the same order:
+    what a cap counts cannot change until this is committed."""
+    school = select(Practitioner.provider_urn).where(Practitioner.id == practitioner_id)
+    work.session.execute(
+        select(Practitioner.id)
+        .where(Practitioner.provider_urn == school.scalar_subquery())
+        .order_by(Practitioner.id)
+        .with_for_update()
+    )
     found = work.session.scalars(
         select(Practitioner)
         .where(
             Practitioner.id == practitioner_id, Practitioner.active, Practitioner.is_lead.is_(False)
         )
         .options(joinedload(Practitioner.provider))
+        .execution_options(populate_existing=True)
     ).one_or_none()
     if found is None:
         raise Refused("This practitioner no longer takes referrals", field="practitioner")

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
-from functools import cache
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from math import inf
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
+from sqlalchemy import Select, and_, bindparam, func, or_, select
 
 from s2s_portal import clock
 from s2s_portal.database import session
 from s2s_portal.models.answer import Need
-from s2s_portal.models.codes import Status
-from s2s_portal.models.establishment import Establishment
-from s2s_portal.models.practitioner import Allocation, Practitioner
+from s2s_portal.models.establishment import Establishment, miles_between
+from s2s_portal.models.practitioner import (
+    Allocation,
+    Conflict,
+    ConflictWeight,
+    Level,
+    Practitioner,
+    Rule,
+    Skill,
+)
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.terms import NeedType
+from s2s_portal.services import caps, practitioner_words, workload
 from s2s_portal.services.terms import written
+from s2s_portal.services.workload import FULL, Load
+
+WEEK = timedelta(days=7)
+LEVEL_ORDER = (None, Level.WORKING, Level.EXPERIENCED, Level.SPECIALIST)
+LEVEL_WORDS = {
+    Level.WORKING: "with working knowledge",
+    Level.EXPERIENCED: "at experienced level",
+    Level.SPECIALIST: "at specialist level",
+}
 
 # Phases of the register that a practitioner for another phase covers too: a middle school deemed
 # primary (3) or secondary (5), sixteen plus (6), an all-through school (7).
@@ -31,11 +48,14 @@ COVERED_BY: dict[str, frozenset[str]] = {
 
 
 class Candidate(NamedTuple):
-    """A practitioner who could take a referral, and the four reasons for and against.
+    """A practitioner who could take a referral, and the reasons for and against.
 
     `miles` is a straight line from the school to the provider, None when one is not on the map;
     `earlier` counts other referrals of the same school that this practitioner was given.
-    `covers_need` is None when the referral names no need, as one for a whole school or training.
+    `covers_need` is None when the referral names no need, as one for a whole school or training;
+    `lapsed_on` is a day gone by until when the level had been checked: it warns and takes nobody
+    off. `more` are the minutes that the referral would add to `load`; `caps` the caps that one more
+    referral would go over, in words.
     """
 
     practitioner_id: int
@@ -48,11 +68,75 @@ class Candidate(NamedTuple):
     capacity: int
     earlier: int = 0
     earlier_last: datetime | None = None
+    level: Level | None = None
+    lapsed_on: date | None = None
+    in_area: bool = True
+    load: Load = Load(0, 0, 0, 0, None)
+    more: int = 0
+    last_week: int = 0
+    absences: tuple[tuple[date, date], ...] = ()
+    leaving_on: date | None = None
+    conflict: ConflictWeight | None = None
+    conflict_reason: str = ""
+    caps: tuple[str, ...] = ()
+    today: date = date.min
 
     @property
     def has_room(self) -> bool:
-        """Whether one more case fits."""
-        return self.open_cases < self.capacity
+        """Whether one more case fits in cases, hours and caps, and they are there today."""
+        after = self.load.percent(self.more)
+        hours = self.load.available is None or (after is not None and after <= FULL)
+        return self.open_cases < self.capacity and hours and not self.caps and not self.is_away
+
+    @property
+    def is_away(self) -> bool:
+        """Whether an absence holds today."""
+        return any(starts <= self.today <= ends for starts, ends in self.absences)
+
+    @property
+    def excluded(self) -> bool:
+        """Whether they may be chosen only by saying so."""
+        return self.conflict is ConflictWeight.EXCLUDED
+
+    @property
+    def fit(self) -> int:
+        """How much they cover: the need counts twice, the phase and the area once."""
+        return 2 * bool(self.covers_need) + self.covers_phase + self.in_area
+
+    @property
+    def load_change(self) -> str:
+        """The workload now and with this referral: `84% to 97%`."""
+        return self.load.change(self.more)
+
+    @property
+    def load_after(self) -> Load:
+        """The load with this referral."""
+        return self.load._replace(
+            cases=self.load.cases + 1, case_minutes=self.load.case_minutes + self.more
+        )
+
+    @property
+    def level_words(self) -> str:
+        """The level at which the need is covered, if it is."""
+        return practitioner_words.LEVELS[self.level] if self.level else ""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What to know before they are chosen, each in a sentence."""
+        found = []
+        if self.conflict is not None:
+            what = "Excluded" if self.excluded else "Ask first"
+            found.append(f"{what}: {self.conflict_reason}")
+        found += self.caps
+        if self.lapsed_on:
+            found.append(f"Knowledge of the need to be checked since {written(self.lapsed_on)}")
+        if not self.in_area:
+            found.append("The school is outside the areas they go to")
+        for starts, ends in self.absences[:2]:
+            found.append(f"Absent {practitioner_words.days_between(starts, ends)}")
+        if self.leaving_on:
+            found.append(f"Leaving on {written(self.leaving_on)}")
+        return found
 
     @property
     def distance_words(self) -> str:
@@ -91,15 +175,21 @@ class Candidate(NamedTuple):
 
 
 def order(candidate: Candidate) -> tuple[Any, ...]:
-    """The service's rule: need and phase, then room, then nearest; then earlier contact, name, id.
+    """The service's rule: need and phase, then room, then nearest; then level and contact.
 
-    Of two who cover only one of need and phase, the need counts more.
+    Of two who cover only one of need and phase, the need counts more. Who is excluded comes last;
+    who covers a need that nobody has checked lately, or is to go beyond their areas, comes after
+    those of whom all is well.
     """
     return (
+        candidate.excluded,
         -(bool(candidate.covers_need) + candidate.covers_phase),
         not candidate.covers_need,
+        candidate.lapsed_on is not None,
+        not candidate.in_area,
         not candidate.has_room,
         inf if candidate.miles is None else round(candidate.miles, 1),
+        -LEVEL_ORDER.index(candidate.level),
         -candidate.earlier,
         candidate.name,
         candidate.practitioner_id,
@@ -129,69 +219,133 @@ def primary_need(referral: Referral) -> tuple[str, str]:
 def ranked(referral: Referral, need: str | None = None) -> list[Candidate]:
     """Every active practitioner who is not a lead, best first, for `referral`.
 
-    `need` is the code of its primary need, looked up when it is not given. Three statements at most
+    `need` is the code of its primary need, looked up when it is not given. As many statements
     however many practitioners there are. The establishment must be loaded.
     """
     if need is None:
         need, _label = primary_need(referral)
-    rows = session().execute(_practitioners(), {"urn": referral.urn, "this": referral.id}).all()
-    providers = {
-        provider.urn: provider
-        for provider in session().scalars(
-            select(Establishment).where(Establishment.urn.in_({row.provider_urn for row in rows}))
+    today = clock.today()
+    week_ago = clock.from_local(today - WEEK, 0)
+    rows = (
+        session()
+        .execute(
+            _practitioners(today),
+            {"urn": referral.urn, "this": referral.id, "week_ago": week_ago, "need": need},
         )
-    }
-    miles = {urn: referral.establishment.miles_to(provider) for urn, provider in providers.items()}
+        .all()
+    )
+    urns = {row.provider_urn for row in rows}
+    days, weigh = workload.windows(urns, today), workload.weights(today)
+    limits = caps.limits(today)
     found = [
         Candidate(
             practitioner_id=row.id,
             name=row.name,
-            provider_name=providers[row.provider_urn].name,
-            miles=miles[row.provider_urn],
-            covers_need=need in row.needs if need else None,
+            provider_name=row.provider_name,
+            miles=miles_between(referral.establishment, row),
+            covers_need=row.level is not None if need else None,
             covers_phase=covers(row.phases, referral.establishment.phase_code),
-            open_cases=row.open_cases,
+            open_cases=len(row.tiers or ()),
             capacity=row.capacity,
             earlier=row.earlier,
             earlier_last=row.earlier_last,
+            level=row.level,
+            lapsed_on=row.expires_on if row.expires_on and row.expires_on < today else None,
+            in_area=not row.areas or referral.establishment.district in row.areas,
+            load=workload.load(row, days[row.provider_urn], weigh),
+            more=weigh.of(None),
+            last_week=row.last_week,
+            absences=tuple(workload.absences_of(row)),
+            leaving_on=row.leaving_on,
+            conflict=row.weight,
+            conflict_reason=row.reason or "",
+            caps=tuple(limits.reached(row.id, row.provider_urn, len(row.tiers or ()))),
+            today=today,
         )
         for row in rows
     ]
     return sorted(found, key=order)
 
 
-@cache
-def _practitioners() -> Select[*tuple[Any, ...]]:
-    cases = _given(and_(Allocation.ended_at.is_(None), Referral.status == Status.ALLOCATED))
-    before = _given(and_(Referral.urn == bindparam("urn"), Referral.id != bindparam("this")))
-    load, contact = cases.subquery("load"), before.subquery("contact")
-    return (
-        select(
-            Practitioner.id,
-            Practitioner.name,
-            Practitioner.provider_urn,
-            Practitioner.needs,
-            Practitioner.phases,
-            Practitioner.capacity,
-            func.coalesce(load.c.given, 0).label("open_cases"),
-            func.coalesce(contact.c.given, 0).label("earlier"),
-            contact.c.last.label("earlier_last"),
-        )
-        .outerjoin(load, load.c.practitioner_id == Practitioner.id)
-        .outerjoin(contact, contact.c.practitioner_id == Practitioner.id)
-        .where(Practitioner.active, ~Practitioner.is_lead)
+def rule_of(chosen: Candidate, found: Iterable[Candidate]) -> Rule:
+    """Which part of the rule speaks for `chosen`: the local school unless specialism or capacity.
+
+    LOCAL when nobody who can be sent is nearer; SPECIALISM when everybody nearer covers less;
+    CAPACITY when those nearer who cover as much have no room; else it is the officer's own choice.
+    """
+    here = inf if chosen.miles is None else round(chosen.miles, 1)
+    nearer = [
+        one
+        for one in found
+        if one.conflict is not ConflictWeight.EXCLUDED
+        and (inf if one.miles is None else round(one.miles, 1)) < here
+    ]
+    if not nearer:
+        return Rule.LOCAL
+    as_good = [one for one in nearer if one.fit >= chosen.fit]
+    if not as_good:
+        return Rule.SPECIALISM
+    if chosen.has_room and not any(one.has_room for one in as_good):
+        return Rule.CAPACITY
+    return Rule.OTHER
+
+
+def recommendation(chosen: Candidate, found: Iterable[Candidate], need_label: str) -> str:
+    """Why `chosen` comes first, in one plain sentence."""
+    where = {
+        Rule.LOCAL: f"Nearest ({chosen.distance_words})",
+        Rule.SPECIALISM: f"{chosen.distance_words}, as nobody nearer covers as much",
+        Rule.CAPACITY: f"{chosen.distance_words}, as nobody nearer who covers as much has room",
+        Rule.OTHER: chosen.distance_words,
+    }[rule_of(chosen, found)]
+    if chosen.covers_need and chosen.level:
+        label = need_label[:1].lower() + need_label[1:]
+        what = f"covers {label} {LEVEL_WORDS[chosen.level]}"
+    else:
+        what = chosen.cover_words[:1].lower() + chosen.cover_words[1:]
+    return f"{where}, {what}, {chosen.load_change}"
+
+
+@lru_cache(maxsize=2)
+def _practitioners(today: date) -> Select[Any]:
+    """One row for each practitioner; built once a day."""
+    before = and_(Referral.urn == bindparam("urn"), Referral.id != bindparam("this"))
+    lately = Allocation.at >= bindparam("week_ago")
+    query, given = workload.base(
+        today,
+        or_(workload.OPEN, before, lately),
+        func.count().filter(before).label("earlier"),
+        func.max(Allocation.at).filter(before).label("earlier_last"),
+        func.count().filter(lately).label("last_week"),
     )
-
-
-def _given(which: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    """For each practitioner: how many allocations are `which`, and when the last was made."""
+    holds = and_(
+        Conflict.practitioner_id == Practitioner.id,
+        Conflict.urn == bindparam("urn"),
+        func.coalesce(Conflict.starts, today) <= today,
+        func.coalesce(Conflict.ends, today) >= today,
+    )
+    skill = and_(Skill.practitioner_id == Practitioner.id, Skill.code == bindparam("need"))
     return (
-        select(
-            Allocation.practitioner_id,
-            func.count().label("given"),
-            func.max(Allocation.at).label("last"),
+        query.add_columns(
+            Establishment.name.label("provider_name"),
+            Establishment.easting,
+            Establishment.northing,
+            Practitioner.phases,
+            Practitioner.areas,
+            Practitioner.capacity,
+            Skill.level,
+            Skill.expires_on,
+            Conflict.weight,
+            Conflict.reason,
+            func.coalesce(given.c.earlier, 0).label("earlier"),
+            given.c.earlier_last,
+            func.coalesce(given.c.last_week, 0).label("last_week"),
         )
-        .join(Referral, Referral.id == Allocation.referral_id)
-        .where(which)
-        .group_by(Allocation.practitioner_id)
+        .join(Establishment, Establishment.urn == Practitioner.provider_urn)
+        .outerjoin(Skill, skill)
+        .outerjoin(Conflict, holds)
+        .where(
+            Practitioner.active,
+            or_(Practitioner.leaving_on.is_(None), Practitioner.leaving_on >= today),
+        )
     )

@@ -114,6 +114,11 @@ def of_provider(actor: Actor) -> Caseload:
     return _caseload(Allocation.provider_urn == actor.provider)
 
 
+def of_number(number: int) -> Caseload:
+    """What is allocated to the practitioner numbered `number`, as far as the reader sees it."""
+    return _caseload(Practitioner.id == number)
+
+
 def _caseload(whose: ColumnElement[bool]) -> Caseload:
     allocations = (
         session()

@@ -20,7 +20,7 @@ from s2s_portal.identity import Actor, Role
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.invitation import Newcomer
 from s2s_portal.models.practitioner import Practitioner
-from s2s_portal.services import invitations
+from s2s_portal.services import invitations, practitioner_words, practitioners
 
 SHOWN = 200  # newcomers on one page
 
@@ -168,8 +168,10 @@ def switch(work: UnitOfWork, number: int, *, active: bool, by: Actor) -> None:
             if active
             else "This practitioner is already no longer active."
         )
+    before = practitioner_words.state(row)
     row.active = active
     invitations.withdraw(work, row)
+    practitioners.keep_event(work, row, "state", before, practitioner_words.state(row), by)
     audit.wrote(work, "switched on" if active else "switched off", "practitioner", number)
 
 

@@ -6,6 +6,7 @@ what all of that costs.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from flask import Flask
@@ -17,9 +18,17 @@ from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTri
 from s2s_portal.models.codes import Status
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.ledger import LedgerEntry
-from s2s_portal.models.practitioner import Allocation, Practitioner
+from s2s_portal.models.practitioner import (
+    Absence,
+    Allocation,
+    Conflict,
+    Practitioner,
+    Release,
+    Skill,
+)
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import NeedType, ServiceTerms
+from s2s_portal.models.visit import Visit
 
 TEMPLATES = {
     "worklist.html": """<!DOCTYPE html><html lang="en"><head><title>Referrals</title></head>
@@ -46,7 +55,10 @@ TEMPLATES = {
 <label class="govuk-label govuk-radios__label" for="p-{{ row.id }}">{{ row.name }}<br>{{ row.provider }}</label>
 </div></div></td><td class="govuk-table__cell">{{ row.needs|join(" ") }}</td>
 <td class="govuk-table__cell">{{ row.cases }} of {{ row.capacity }}</td>
-<td class="govuk-table__cell">{{ row.metres }}</td><td class="govuk-table__cell">{{ row.earlier }}</td>
+<td class="govuk-table__cell"><strong class="govuk-tag">{{ row.visits or 0 }}</strong><br>{{ row.week }}</td>
+<td class="govuk-table__cell">{{ row.metres }}</td><td class="govuk-table__cell">{{ row.lately }}</td>
+<td class="govuk-table__cell">{{ row.earlier }}</td>
+<td class="govuk-table__cell">{{ row.away or "" }} {{ row.reason or "" }}</td>
 </tr>{% endfor %}</tbody></table><textarea name="reason"></textarea><button>Allocate</button></form>
 </body></html>""",
 }
@@ -134,6 +146,35 @@ def _candidates(school: Any) -> Select[Any]:
         .group_by(Allocation.practitioner_id)
         .subquery()
     )
+    lately = (
+        select(Allocation.practitioner_id, func.count().label("lately"))
+        .where(Allocation.at >= func.now() - timedelta(days=7))
+        .group_by(Allocation.practitioner_id)
+        .subquery()
+    )
+    visits = (
+        select(Visit.practitioner_id, func.sum(Visit.ends_at - Visit.starts_at).label("visits"))
+        .join(Allocation, Allocation.id == Visit.allocation_id)
+        .where(Visit.starts_at >= func.now(), Allocation.ended_at.is_(None))
+        .group_by(Visit.practitioner_id)
+        .subquery()
+    )
+    releases = (
+        select(Release.practitioner_id, func.array_agg(Release.minutes).label("week"))
+        .group_by(Release.practitioner_id)
+        .subquery()
+    )
+    absences = (
+        select(Absence.practitioner_id, func.array_agg(Absence.starts).label("away"))
+        .where(Absence.ends >= func.current_date())
+        .group_by(Absence.practitioner_id)
+        .subquery()
+    )
+    skills = (
+        select(Skill.practitioner_id, func.array_agg(Skill.code).label("needs"))
+        .group_by(Skill.practitioner_id)
+        .subquery()
+    )
     east = cast(Establishment.easting - school.easting, Float)
     north = cast(Establishment.northing - school.northing, Float)
     metres = func.sqrt(east * east + north * north)
@@ -141,7 +182,12 @@ def _candidates(school: Any) -> Select[Any]:
         select(
             Practitioner.id,
             Practitioner.name,
-            Practitioner.needs,
+            skills.c.needs,
+            lately.c.lately,
+            visits.c.visits,
+            releases.c.week,
+            absences.c.away,
+            Conflict.reason,
             Practitioner.capacity,
             Establishment.name.label("provider"),
             func.coalesce(cases.c.cases, 0).label("cases"),
@@ -150,6 +196,14 @@ def _candidates(school: Any) -> Select[Any]:
         )
         .join(Establishment, Establishment.urn == Practitioner.provider_urn)
         .outerjoin(cases, cases.c.practitioner_id == Practitioner.id)
+        .outerjoin(lately, lately.c.practitioner_id == Practitioner.id)
+        .outerjoin(visits, visits.c.practitioner_id == Practitioner.id)
+        .outerjoin(releases, releases.c.practitioner_id == Practitioner.id)
+        .outerjoin(absences, absences.c.practitioner_id == Practitioner.id)
+        .outerjoin(
+            Conflict, (Conflict.practitioner_id == Practitioner.id) & (Conflict.urn == school.urn)
+        )
+        .outerjoin(skills, skills.c.practitioner_id == Practitioner.id)
         .outerjoin(earlier, earlier.c.practitioner_id == Practitioner.id)
         .where(Practitioner.active, ~Practitioner.is_lead)
         .order_by(metres)

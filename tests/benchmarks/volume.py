@@ -24,12 +24,21 @@ STATEMENTS = (
     FROM generate_series(1, 440) n
     """,
     """
-    INSERT INTO s2s.practitioner (name, email, account_id, provider_urn, phases, needs, capacity,
-        is_lead, active)
+    INSERT INTO s2s.practitioner (name, email, account_id, provider_urn, phases, capacity, is_lead,
+        active)
     SELECT 'Bench Practitioner ' || n, 'p' || n || '@school.example', 'bench-' || n,
-        910000 + 1 + n % 40, ARRAY[CASE WHEN n % 4 = 0 THEN '4' ELSE '2' END],
-        ARRAY[(ARRAY['SEMH', 'ASD', 'SLCN', 'MLD'])[1 + n % 4]], 6, false, true
+        910000 + 1 + n % 40, ARRAY[CASE WHEN n % 4 = 0 THEN '4' ELSE '2' END], 6, false, true
     FROM generate_series(1, {practitioners}) n
+    """,
+    """
+    INSERT INTO s2s.practitioner_need (practitioner_id, code, level)
+    SELECT p.id, (ARRAY['SEMH', 'ASD', 'SLCN', 'MLD'])[1 + p.id % 4], 'experienced'
+    FROM s2s.practitioner p WHERE p.account_id LIKE 'bench-%'
+    """,
+    """
+    INSERT INTO s2s.practitioner_release (practitioner_id, valid_from, minutes, at, by_id, by_name)
+    SELECT p.id, '2018-09-01', '{{0,210,0,420,0}}', now(), 'bench', 'Bench'
+    FROM s2s.practitioner p WHERE p.account_id LIKE 'bench-%'
     """,
     """
     INSERT INTO s2s.referral (reference, urn, status, kind, version, created_at, created_by_id,

@@ -23,7 +23,8 @@ from tests.hosts.legacy.app import Directory
 from tests.hosts.path import REFERENCE
 from tests.hosts.towns import Town
 
-OFFICERS = ["Triage", "Allocation", "Advice", "Messages"]
+LEADS = ["Practitioners", "Visits", "Messages"]
+OFFICERS = ["Triage", "Allocation", "Practitioners", "Advice", "Messages"]
 
 
 def entries(app: Flask, key: str, path: str) -> list[tuple[str, bool]]:
@@ -41,7 +42,7 @@ def test_each_person_gets_their_own_entries(app: Flask) -> None:
     assert entries(app, "trust-viewer", "/s2s/finance/trust") == [("Your schools", True)]
     assert entries(app, "outsider", "/s2s/") == []
     assert [text for text, _ in entries(app, "officer", "/s2s/")] == OFFICERS
-    assert [text for text, _ in entries(app, "lead", "/s2s/")] == ["Visits", "Messages"]
+    assert [text for text, _ in entries(app, "lead", "/s2s/")] == LEADS
 
 
 def test_one_entry_says_where_one_is(app: Flask) -> None:
@@ -58,6 +59,7 @@ def test_the_links_are_addresses_below_the_prefix(app: Flask) -> None:
         assert [item["href"] for item in s2s_nav_items()] == [
             "/s2s/triage/",
             "/s2s/allocation/",
+            "/s2s/practitioners/",
             "/s2s/advice/",
             "/s2s/messages/",
         ]
@@ -124,6 +126,7 @@ def test_each_entry_says_how_many_wait_for_this_person(app: Flask, waiting: None
     assert badges(app, "officer") == {
         "Triage": 2,
         "Allocation": 2,
+        "Practitioners": None,
         "Advice": None,
         "Messages": 1,
     }
@@ -131,7 +134,7 @@ def test_each_entry_says_how_many_wait_for_this_person(app: Flask, waiting: None
     assert badges(app, "other-senco") == {"Referrals": 0, "Advice": None, "Messages": 0}
     assert badges(app, "practitioner") == {"Visits": 1, "Messages": 1}
     assert badges(app, "colleague") == {"Visits": 0, "Messages": 0}
-    assert badges(app, "lead") == {"Visits": None, "Messages": None}
+    assert badges(app, "lead") == {"Practitioners": None, "Visits": None, "Messages": None}
     assert badges(app, "finance") == {"Fee ledger": None, "Pulls": 1}
     assert badges(app, "manager") == {"What it achieved": None}
 
@@ -142,7 +145,7 @@ def test_a_badge_counts_no_further_than_its_cap(
     monkeypatch.setattr(front_page, "COUNTED", 2)
     with app.test_request_context("/"), acting_as(world.ACTORS["officer"]):
         shown = [(item["badge"], item["badge_text"]) for item in s2s_nav_items()]
-    assert shown == [(2, "1+"), (2, "1+"), (None, ""), (1, "1")]
+    assert shown == [(2, "1+"), (2, "1+"), (None, ""), (None, ""), (1, "1")]
 
 
 def test_all_badges_cost_one_statement_however_often_the_menu_is_made(
@@ -156,7 +159,7 @@ def test_all_badges_cost_one_statement_however_often_the_menu_is_made(
         establishments=(world.SCHOOL,),
     )
     with app.test_request_context("/"), acting_as(several):
-        assert len(s2s_nav_items(badges=False)) == 12
+        assert len(s2s_nav_items(badges=False)) == 13
         assert seen == []
         for _ in range(3):
             assert sum(item["badge"] or 0 for item in s2s_nav_items()) == 7
@@ -173,6 +176,7 @@ def test_our_own_menu_shows_them_to_everybody(client: Client, waiting: None) -> 
     assert page.all(menu) == [
         "Triage, 2 waiting",
         "Allocation, 2 waiting",
+        "Practitioners",
         "Advice",
         "Messages, 1 waiting",
     ]

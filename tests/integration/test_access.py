@@ -48,6 +48,7 @@ SCHOOL = (
 OFFICER = "officer other-officer"
 PRACTITIONER = "practitioner colleague other-practitioner newcomer"
 LEAD = "lead other-lead"
+KEEPER = f"{LEAD} newcomer administrator"
 FINANCE = "finance finance-approver"
 EVERYBODY = " ".join(key for key in ACTORS if key not in {"outsider", "teacher"})
 EVERYONE = set(EVERYBODY.split())
@@ -118,6 +119,18 @@ POLICIES: dict[str, str] = {
     "triage.take": OFFICER,
     "allocation.index": OFFICER,
     "allocation.allocate": OFFICER,
+    "practitioners.index": f"{OFFICER} {KEEPER}",
+    "practitioners.add": KEEPER,
+    "practitioners.team": f"{OFFICER} {LEAD} newcomer",
+    "practitioners.read_in": "administrator",
+    "practitioners.show": f"{OFFICER} {LEAD} {PRACTITIONER} administrator",
+    "practitioners.change": KEEPER,
+    "practitioners.history": f"{OFFICER} {KEEPER}",
+    "practitioners.state": KEEPER,
+    "practitioners.add_absence": KEEPER,
+    "practitioners.remove_absence": KEEPER,
+    "practitioners.add_conflict": KEEPER,
+    "practitioners.remove_conflict": KEEPER,
     "visits.index": f"{PRACTITIONER} {LEAD}",
     "visits.show": f"{PRACTITIONER} {LEAD}",
     "visits.book": PRACTITIONER,
@@ -139,6 +152,7 @@ POLICIES: dict[str, str] = {
     "administration.index": "administrator",
     "administration.intake_windows": "administrator",
     "administration.close_intake": "administrator",
+    "administration.allocation_caps": "administrator",
     "administration.school_terms": "administrator",
     "administration.service_levels": "administrator",
     "administration.new_dates": "administrator",
@@ -197,6 +211,8 @@ def fill_in(rule: Rule, reference: str) -> dict[str, object]:
         "reference": reference,
         "number": 1,
         "urn": 900101,
+        "row": 1,
+        "part": "details",
         "section": "needs",
         "listed": "reasons",
         "question": "safety",

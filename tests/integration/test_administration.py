@@ -67,7 +67,7 @@ def test_what_the_service_goes_by(client: Client, session: Session, may_2019: No
     assert "Establishments known 9" in words
     assert "Of these, not closed 8" in words
     assert "Complex Needs Schools 3" in words
-    row = "Pat Practitioner Fen View Complex Needs School SEMH, ASD Primary 4 Has an account"
+    row = "Pat Practitioner Fen View Complex Needs School ASD, SEMH Primary 4 Has an account"
     assert row in words
     assert "Nobody Yet Fen View Complex Needs School None Secondary, 16 plus 0 No account" in words
     assert "Lena Lead (lead)" in words

@@ -169,10 +169,13 @@ def test_page_shows_each_candidate_with_reasons_and_no_child(
     page = client.sign_on("officer").get("allocation.allocate", reference=REF)
     assert page.all("//tbody/tr[1]/td") == [
         "Pat PractitionerFen View Complex Needs School",
-        "Covers the need and the phase",
+        "Covers the need and the phaseExperienced",
         "0 of 4 open cases",
+        "Hours not known",
         "0.9 miles",
+        "0",
         "None",
+        "Nothing",
     ]
     assert "Practical advice" in page.words
     assert "Canary" not in page.text

@@ -119,6 +119,8 @@ def paths(rule: Rule) -> list[str]:
         "urn": NUMBERS,
         "reference": REFERENCES,
         "name": WORDS,
+        "row": NUMBERS,
+        "part": WORDS,
         "section": WORDS,
         "question": WORDS,
         "way": WORDS,

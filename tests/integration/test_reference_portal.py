@@ -299,6 +299,7 @@ def test_the_services_pages_stand_in_the_portals_layout_under_its_policy(visitor
     assert page.all("//nav[@aria-label='School to School Support']//a") == [
         "Triage",
         "Allocation",
+        "Practitioners",
         "Advice",
         "Messages",
     ]

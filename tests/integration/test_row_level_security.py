@@ -32,6 +32,7 @@ from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.sign_on import EndedSignOn
 from s2s_portal.models.worklist import Officer, OfficerAssignment, SavedList
+from s2s_portal.models.workload import Cap, CapScope
 from s2s_portal.services import ledger, referrals
 from tests import rows
 from tests.world import ACTORS, OTHER_SCHOOL
@@ -93,6 +94,11 @@ ADVICE_SEES = {
 }
 OF_ALLOCATED = {person for person, seen in SEES.items() if seen & {MINE, FORMER}}
 
+# Of "practitioner": an officer reads the record, the lead of the same school keeps it; what is kept
+# of conflicts is not for the practitioner.
+KEEPERS = {"lead", "administrator", "system"}
+OWN_RECORD = {*KEEPERS, *OFFICERS, "practitioner"}
+
 # Table -> who can read any of its rows.
 READERS: dict[str, set[str]] = {
     "allocation": OF_ALLOCATED,
@@ -125,6 +131,8 @@ READERS: dict[str, set[str]] = {
     "officer_assignment": {*OFFICERS, "system"},
     # Each their own: the one here is the first officer's.
     "saved_list": {"officer", "system"},
+    "workload_weight": set(PEOPLE),
+    "allocation_cap": set(PEOPLE),
     "establishment": ROLES,
     "service_terms": set(PEOPLE),
     "fee": set(PEOPLE),
@@ -144,6 +152,11 @@ READERS: dict[str, set[str]] = {
         "other-lead",
         "newcomer",
     },
+    # Everybody there has needs, one alone the rest.
+    "practitioner_need": {*OWN_RECORD, "colleague", "other-practitioner", "other-lead"},
+    "practitioner_release": OWN_RECORD,
+    "practitioner_absence": OWN_RECORD,
+    **dict.fromkeys(("practitioner_conflict", "practitioner_event"), KEEPERS | set(OFFICERS)),
     "account": LEDGER_READERS,
     "ledger_entry": LEDGER_READERS,
     "posting": LEDGER_READERS,
@@ -220,7 +233,15 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "officer": ({"officer", "system"}, {"officer", "system"}, set()),
     "officer_assignment": ({*OFFICERS, "system"}, {*OFFICERS, "system"}, set()),
     "saved_list": (({"officer", "system"},) * 3),
-    "practitioner": ({"administrator", "system"}, {"administrator", "system"}, set()),
+    "workload_weight": ({"administrator", "system"}, set(), set()),
+    "allocation_cap": ({"administrator", "system"}, set(), set()),
+    # An officer locks the row but changes nothing; what is added again has an account, so no lead.
+    "practitioner": ({"administrator", "system"}, KEEPERS, set()),
+    **dict.fromkeys(("practitioner_absence", "practitioner_conflict"), (KEEPERS, set(), KEEPERS)),
+    "practitioner_need": (KEEPERS, KEEPERS, KEEPERS),
+    "practitioner_release": (KEEPERS, set(), set()),
+    # The row there is the lead's: nobody keeps one in another's name.
+    "practitioner_event": ({"lead", "system"}, set(), set()),
     "establishment": ({"administrator", "system"}, {"administrator", "system"}, set()),
     "service_terms": ({"administrator", "system"}, set(), set()),
     "fee": ({"administrator", "system"}, set(), set()),
@@ -309,6 +330,7 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
             ),
             LedgerVerification(at=clock.now(), last_number=1, sound=True),
             DraftCopy(referral_id=draft.id, section="needs", by_id="senco", fields=[["a", "b"]]),
+            Cap(**done, scope=CapScope.TERM, valid_from=date(2019, 4, 1), most=50, source="A"),
             MatchMark(referral_id=mine.id, mark="0" * 64, basis="name", key_id="a"),
             EndedSignOn(key="account:senco", ended_at=clock.now()),
             IntakeClosing(window_id=1, closes=date(2019, 12, 31), by_id="a", by_name="A"),
@@ -348,7 +370,10 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
             PullFile(pull_number=1, name="a.csv", media_type="text/csv", sha256="", content=b""),
         ]
     )
-    practitioner = session.scalars(select(Practitioner.id)).first()
+    practitioner = session.scalars(
+        select(Practitioner.id).where(Practitioner.account_id == "practitioner")
+    ).one()
+    session.add_all(rows.record(practitioner))
     session.add_all(
         [
             PractitionerInvitation(**done, practitioner_id=practitioner, expires_at=clock.now()),
@@ -541,7 +566,10 @@ def tried_on(asked: Asked) -> dict[str, str]:
         table: f"WHERE referral_id = {mine}" if "referral_id" in columns(asked, table) else ""
         for table in WRITERS
     }
+    hers = "WHERE practitioner_id = (SELECT id FROM s2s.practitioner WHERE account_id = '{}')"
+    kept = ("need", "absence", "conflict", "release", "event")
     return wheres | {
+        **{f"practitioner_{part}": hers.format("practitioner") for part in kept},
         "referral": f"WHERE reference = '{MINE}'",
         "visit_record": f"WHERE id = {draft}",
         "recommendation": f"WHERE record_id = {draft}",

@@ -151,3 +151,29 @@ def test_the_statements_for_a_dba_make_the_same_schema(empty: Engine, server_url
     assert shape(by_hand) == shape(empty)
     assert migrations.current(by_hand) == migrations.head()
     by_hand.dispose()
+
+
+def test_the_needs_of_practitioners_become_rows_and_go_back(empty: Engine) -> None:
+    migrations.upgrade(empty, "0016")
+    with empty.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO s2s.establishment (urn, local_authority, name, type_code, type_name,"
+                " status_code, phase_code, phase_name, street, town, postcode, district,"
+                " trust_name) VALUES (900201, 926, 'Fen', 7, '', 1, 0, '', '', '', '', '', '');"
+                "INSERT INTO s2s.practitioner (name, email, provider_urn, phases, needs,"
+                " capacity, is_lead, active) VALUES ('P', '', 900201, '{2}', '{SEMH,ASD,GONE}', 4,"
+                " false, true), ('Lena', '', 900201, '{}', '{}', 0, true, true)"
+            )
+        )
+    migrations.upgrade(empty, "0017")
+    needs = text("SELECT code, level, expires_on FROM s2s.practitioner_need ORDER BY code")
+    with empty.connect() as connection:
+        assert [tuple(row) for row in connection.execute(needs)] == [
+            ("ASD", "working", None),
+            ("SEMH", "working", None),
+        ]
+    migrations.downgrade(empty, "0016")
+    with empty.connect() as connection:
+        kept = connection.scalars(text("SELECT needs FROM s2s.practitioner ORDER BY id")).all()
+    assert kept == [["ASD", "SEMH"], []]

@@ -20,6 +20,7 @@ NEVER_CHANGED = (
     "addendum",
     "advice_event",
     "agreement_withdrawal",
+    "allocation_cap",
     "audit_entry",
     "clock_breach",
     "clock_change",
@@ -32,6 +33,8 @@ NEVER_CHANGED = (
     "message",
     "newcomer",
     "posting",
+    "practitioner_event",
+    "practitioner_release",
     "pull",
     "pull_file",
     "pull_line",
@@ -41,6 +44,7 @@ NEVER_CHANGED = (
     "section_opening",
     "service_level",
     "service_terms",
+    "workload_weight",
 )
 # What is really tried, of no row, so that nothing changes even where it is allowed.
 TRIED = {

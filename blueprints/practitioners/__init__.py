@@ -1,0 +1,1 @@
+"""Practitioners as records, kept by their school's lead and the administrator."""
