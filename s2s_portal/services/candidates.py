@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from math import inf
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, select
 
 from s2s_portal import clock
 from s2s_portal.database import session
@@ -158,6 +158,14 @@ def ranked(referral: Referral, need: str | None = None) -> list[Candidate]:
         for row in rows
     ]
     return sorted(found, key=order)
+
+
+def takers() -> Sequence[Row[*tuple[Any, ...]]]:
+    """Everybody who takes referrals, with needs, phases, open cases and capacity; one statement.
+
+    For those who look at many referrals at once: `earlier` means nothing here.
+    """
+    return session().execute(_practitioners(), {"urn": 0, "this": 0}).all()
 
 
 @cache

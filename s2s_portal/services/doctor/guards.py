@@ -26,6 +26,7 @@ NEVER_CHANGED = (
     "ledger_entry",
     "ledger_verification",
     "newcomer",
+    "plan_rule",
     "posting",
     "pull",
     "pull_file",
