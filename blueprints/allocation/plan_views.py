@@ -28,6 +28,7 @@ from s2s_portal.state import setting
 __all__ = ["bp"]
 
 OUT = "out"
+NO_MORE = "It no longer waits for a practitioner, or this one takes no referrals any more."
 
 
 @bp.get("/plan")
@@ -88,9 +89,14 @@ def _choices() -> Choices:
     for reference, who in _pairs("choice"):
         if who == OUT:
             left_out.add(reference)
-        elif who.isdecimal() and len(who) < 19:
-            chosen[reference] = int(who)
+        elif number := _number(who):
+            chosen[reference] = number
     return Choices(chosen, left_out)
+
+
+def _number(text: str | None) -> int | None:
+    """The id that `text` is, None where it can be none."""
+    return int(text) if text and text.isdecimal() and len(text) < 19 else None
 
 
 def _pairs(name: str) -> Iterator[tuple[str, str]]:
@@ -119,15 +125,11 @@ def _asked_for(form: GiveForm) -> ResponseReturnValue:
         ]
         return _plan_page(back)
     choices = _choices()
-    planned = {
-        reference: int(who)
-        for reference, who in _pairs("planned")
-        if who.isdecimal() and len(who) < 19
-    }
+    planned = {reference: _number(who) for reference, who in _pairs("planned")}
     wanted = {
         reference: who
         for reference in ticked
-        if (who := choices.chosen.get(reference, planned.get(reference)))
+        if (who := choices.chosen.get(reference) or planned.get(reference))
         and reference not in choices.left_out
     }
     lines = plans.look_at(choices, wanted)
@@ -176,12 +178,11 @@ def _give_each(rows: list[GivenForm]) -> Outcome:
 
 def _give(row: GivenForm) -> str:
     """Allocate as one row says; the name of who has the referral now."""
-    who = row.practitioner.data or ""
     with unit_of_work() as work:
         made = allocation.allocate(
             work,
             row.reference.data,
-            practitioner_id=int(who) if who.isdecimal() and len(who) < 19 else 0,
+            practitioner_id=_number(row.practitioner.data) or 0,
             reason=row.reason.data,
             seen=row.seen.version,
             by=current_actor(),
@@ -210,24 +211,23 @@ def _check_page(form: GiveForm, outcome: Outcome) -> ResponseReturnValue:
     """The page again: what is still to do as it was typed, and what came of the others."""
     session().rollback()
     done = {ref for ref, *_ in outcome.given} | {ref for ref, *_ in outcome.refused}
-    form.rows.entries = [row for row in form.rows if row.form.reference.data not in done]
-    lines = plans.look_at(Choices(), _wanted(form))
+    rows = [row for row in form.rows if row.form.reference.data not in done]
+    wanted = {row.form.reference.data: _number(row.form.practitioner.data) for row in rows}
+    lines = plans.look_at(Choices(), {ref: who for ref, who in wanted.items() if who})
     shown = {line.waiting.reference: line for line in lines}
+    form.rows.entries = [row for row in rows if row.form.reference.data in shown]
     for row in form.rows:
         reference = row.form.reference.data
-        if reference in outcome.changed and reference in shown:
+        if reference in outcome.changed:
             row.form.seen.data = str(shown[reference].waiting.version)
             row.form.reason.errors = [f"{reference}: {outcome.changed[reference]}"]
+    outcome.refused += [
+        (row.form.reference.data, NO_MORE, row.form.reason.data)
+        for row in rows
+        if row.form.reference.data not in shown
+    ]
     form.form_errors = [f"{reference}: {why}" for reference, why, _typed in outcome.refused]
     return _draw(form, lines, outcome)
-
-
-def _wanted(form: GiveForm) -> dict[str, int]:
-    return {
-        row.form.reference.data: int(row.form.practitioner.data)
-        for row in form.rows
-        if row.form.practitioner.data.isdecimal() and len(row.form.practitioner.data) < 19
-    }
 
 
 def _draw(form: GiveForm, lines: list[Line], outcome: Outcome) -> ResponseReturnValue:

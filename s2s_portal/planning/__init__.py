@@ -29,6 +29,8 @@ def make(worklist: Worklist, rule: Rule) -> Plan:
     """
     from s2s_portal.planning import by_hand, costs, flow
 
+    if not worklist.asked or not worklist.takers:
+        return Plan(chosen={}, by_hand={})
     # In one order always: the solver may take either of two equally good plans.
     asked = sorted(worklist.asked, key=lambda one: (-one.days, one.key))
     takers = sorted(worklist.takers, key=lambda one: one.key)

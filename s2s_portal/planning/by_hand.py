@@ -22,8 +22,8 @@ def one_at_a_time(facts: Facts) -> list[int | None]:
     found: list[int | None] = []
     for row in ranked(facts):
         free = np.where(left > 0, row, NEVER)
-        best = int(free.argmin()) if len(free) else 0
-        if not len(free) or free[best] >= NEVER:
+        best = int(free.argmin())
+        if free[best] >= NEVER:
             found.append(None)
         else:
             left[best] -= 1

@@ -18,10 +18,10 @@ FIRST = 24  # pairs of each referral to begin with; a later round adds what was 
 
 
 def solve(priced: Priced) -> Places:
-    """For each referral the place of its taker, or the number of takers for nobody."""
-    referrals, takers = priced.pair.shape
-    if not referrals or not takers:
-        return np.full(referrals, takers, dtype=np.intp)
+    """For each referral the place of its taker, or the number of takers for nobody.
+
+    There must be a referral and a taker.
+    """
     used = _cheapest(priced.pair)
     while True:
         place = _flow(priced, used)

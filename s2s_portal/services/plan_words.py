@@ -75,7 +75,9 @@ def _miles_saved(plan: Side, by_hand: Side, *, each: bool) -> str:
     if not saved:
         return "Allocating one at a time comes to the same miles."
     if saved > 0:
-        return f"The plan saves {saved:,.1f} miles, one way, each time every school is visited once."
+        return (
+            f"The plan saves {saved:,.1f} miles, one way, each time every school is visited once."
+        )
     return (
         f"The plan is {-saved:,.1f} miles longer, one way, each time every school is visited once:"
         " need, phase, workload and earlier contact count too."

@@ -91,6 +91,8 @@ POLICIES: dict[str, str] = {
     "triage.document": OFFICER,
     "allocation.index": OFFICER,
     "allocation.allocate": OFFICER,
+    "allocation.plan": OFFICER,
+    "allocation.check_plan": OFFICER,
     "visits.index": f"{PRACTITIONER} {LEAD}",
     "visits.show": f"{PRACTITIONER} {LEAD}",
     "visits.book": PRACTITIONER,
