@@ -69,7 +69,7 @@ def _plan_page(form: PlanForm) -> ResponseReturnValue:
         "s2s/allocation/plan.html",
         form=form,
         proposal=proposal,
-        kept=_not_shown(choices, proposal),
+        carried=_not_shown(choices, proposal),
         ticked=set(_references("give")),
     )
 
@@ -213,7 +213,8 @@ def _check_page(form: GiveForm, outcome: Outcome) -> ResponseReturnValue:
     done = {ref for ref, *_ in outcome.given} | {ref for ref, *_ in outcome.refused}
     rows = [row for row in form.rows if row.form.reference.data not in done]
     wanted = {row.form.reference.data: _number(row.form.practitioner.data) for row in rows}
-    lines = plans.look_at(Choices(), {ref: who for ref, who in wanted.items() if who})
+    chosen = {reference: who for reference, who in wanted.items() if who}
+    lines = plans.look_at(Choices(chosen), chosen)
     shown = {line.waiting.reference: line for line in lines}
     form.rows.entries = [row for row in rows if row.form.reference.data in shown]
     for row in form.rows:
@@ -235,5 +236,8 @@ def _draw(form: GiveForm, lines: list[Line], outcome: Outcome) -> ResponseReturn
     for row in form.rows:
         line = known.get(row.form.reference.data)
         if line is not None:
-            row.form.reason.label.text = f"Why {line.proposed.name}?"
+            name, reason = line.proposed.name, row.form.reason
+            reason.label.text = f"Why {name}?"
+            if reason.errors and not reason.data:
+                reason.errors = [f"Enter why you chose {name} for {line.waiting.reference}"]
     return page("s2s/allocation/check_plan.html", form=form, lines=known, outcome=outcome)

@@ -24,7 +24,7 @@ def solve(priced: Priced) -> Places:
     """
     used = _cheapest(priced.pair)
     while True:
-        place = _flow(priced, used)
+        place = over(priced, used)
         missing = _improving(priced, used, place)
         if not missing.any():
             return place
@@ -40,7 +40,7 @@ def _cheapest(pair: Whole) -> NDArray[np.bool_]:
     return used
 
 
-def _flow(priced: Priced, used: NDArray[np.bool_]) -> Places:
+def over(priced: Priced, used: NDArray[np.bool_]) -> Places:
     """The cheapest flow over the pairs that are `used`."""
     referrals, takers = used.shape
     end = referrals + takers

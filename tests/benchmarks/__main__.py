@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from s2s_portal.reference_portal.postgres import EmbeddedPostgres
-from tests.benchmarks import forms, pages, register
+from tests.benchmarks import forms, pages, plans, register
 
 
 def main() -> None:
@@ -32,6 +32,7 @@ def measure(server_url: str) -> None:
     pages.run(server_url)
     forms.run(server_url)
     register.run(server_url)
+    plans.run()
 
 
 if __name__ == "__main__":

@@ -412,7 +412,8 @@ def test_without_a_reason_nothing_is_allocated_and_what_was_typed_stays(
     form = answers(checked(client.sign_on("officer"), two))
     form |= {"rows-0-reason": "A long story", "rows-1-reason": " "}
     page = client.post("allocation.check_plan", form, status=422)
-    assert page.errors == ["Enter why you chose this practitioner"]
+    assert page.errors == [f"Enter why you chose Pat Practitioner for {SECOND}"]
+    assert "open cases: 0 of 1 now, 1 of 1 after." in page.words
     assert page.value("rows-0-reason") == "A long story"
     assert page.all("//section/h2") == [
         f"{FIRST} to Quin Practitioner",
