@@ -244,6 +244,12 @@ NAV = (
     ("Triage", "s2s.triage.index", access.officer),
     ("Allocation", "s2s.allocation.index", access.officer),
     ("Visits", "s2s.visits.index", access.practitioner | access.lead),
+    ("Advice", "s2s.advice.index", access.school | access.officer),
+    (
+        "Messages",
+        "s2s.messages.index",
+        access.school | access.officer | access.practitioner | access.lead,
+    ),
     ("Fee ledger", "s2s.finance.index", access.finance),
     ("Pulls", "s2s.finance.pulls", access.finance),
     ("Your schools", "s2s.finance.trust", access.trust),

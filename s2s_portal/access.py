@@ -58,6 +58,7 @@ class Policy:
 public = Policy("public", public=True)
 signed_on = Policy("signed on", signed_on=True)
 school = Policy("school", frozenset({Role.REFERRER}))
+head = Policy("head", frozenset({Role.HEAD}))
 officer = Policy("officer", frozenset({Role.OFFICER}))
 practitioner = Policy("practitioner", frozenset({Role.PRACTITIONER}))
 lead = Policy("lead", frozenset({Role.LEAD}))

@@ -28,12 +28,14 @@ db = AppGroup("db", help="The schema of School to School Support.")
 imports = AppGroup("import", help="Read public files in.")
 ledger_group = AppGroup("ledger", help="The fee ledger.")
 intake_group = AppGroup("intake", help="When requests are taken, and how many.")
+match_group = AppGroup("match", help="Finding referrals about the same pupil or class.")
 commands.add_command(db)
 commands.add_command(imports)
 commands.add_command(ledger_group)
 files_group = AppGroup("files", help="Files that schools attach.")
 commands.add_command(files_group)
 commands.add_command(intake_group)
+commands.add_command(match_group)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -282,6 +284,16 @@ def files_scan() -> None:
     if left:
         raise SystemExit(_fail(S2SError(f"{left} files could not be scanned")))
     click.echo("Every file has been scanned.")
+
+
+@match_group.command("rebuild")
+@with_appcontext
+@plainly
+def match_rebuild() -> None:
+    """Mark every referral under the S2S_MATCH_KEY of today: after it was set, or changed."""
+    from s2s_portal.services import match_keys
+
+    click.echo(f"Marked {match_keys.rebuild():,} referrals.")
 
 
 @commands.command("pull")

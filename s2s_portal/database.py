@@ -60,6 +60,7 @@ CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
         " A place may come free: look again later."
     ),
     "uq_practitioner_account": lambda: Stale("This account has just been linked to somebody else."),
+    "uq_contribution_open": lambda: Stale("A colleague has already been asked for this section."),
     "uq_visit_record_visit_id": lambda: Stale("A record of this visit has already been started."),
 }
 

@@ -74,8 +74,19 @@ class Incomplete(Refused):
         self.sections = sections
 
 
+class RepeatFound(Incomplete):
+    """The school has sent another referral about the same, and has not said why it asks again."""
+
+    def __init__(self) -> None:
+        super().__init__(["repeat"])
+
+
 class ConsentMissing(Refused):
     """A named pupil's referral without the agreement of a parent or carer."""
+
+
+class HeadMustAgree(Refused):
+    """The head has not agreed to the draft as it is now, and the council asks for that."""
 
 
 class MayNotRefer(Refused):

@@ -21,6 +21,7 @@ class Role(StrEnum):
     """What a person does in this service (`domain.md` 7.3)."""
 
     REFERRER = "school_referrer"
+    HEAD = "school_head"
     OFFICER = "send_officer"
     PRACTITIONER = "practitioner"
     LEAD = "provider_lead"
@@ -39,7 +40,8 @@ class Actor:
 
     `id` is the host's stable account key (never an e-mail address); `establishments` the URNs a
     school user acts for, or a trust's viewer looks at: who is given both roles has each for all of
-    them; `provider` the URN of the Complex Needs School a practitioner or lead works for, or None.
+    them; `Role.HEAD` brings `Role.REFERRER` with it. `provider` is the URN of the Complex Needs
+    School a practitioner or lead works for, or None.
     """
 
     id: str
@@ -60,7 +62,10 @@ class Actor:
         object.__setattr__(self, "name", self.name or self.id)
         object.__setattr__(self, "email", self.email or "")
         # Read as they mostly come: a list, or text as in a claim.
-        object.__setattr__(self, "roles", frozenset(Role(role) for role in self.roles))
+        roles = {Role(role) for role in self.roles}
+        if Role.HEAD in roles:  # a head does all that the school's other people do
+            roles.add(Role.REFERRER)
+        object.__setattr__(self, "roles", frozenset(roles))
         object.__setattr__(self, "establishments", tuple(int(urn) for urn in self.establishments))
         object.__setattr__(self, "provider", int(self.provider) if self.provider else None)
 

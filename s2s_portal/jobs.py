@@ -19,6 +19,8 @@ from s2s_portal.identity import SYSTEM, acting_as
 
 SEND_MAIL = "s2s.send_mail"
 SEND_INVITATION = "s2s.send_invitation"
+SEND_CONTRIBUTION = "s2s.send_contribution"
+END_CONTRIBUTIONS = "s2s.end_contributions"
 VERIFY_LEDGER = "s2s.verify_ledger"
 KEEP_DRAFTS = "s2s.keep_drafts"
 SWEEP_SIGN_ONS = "s2s.sweep_sign_ons"
@@ -90,8 +92,28 @@ def build(app: Flask, engine: Engine) -> procrastinate.App:
         with app.app_context(), acting_as(SYSTEM):
             drafts.upkeep()
 
+    _add_colleague_tasks(app, jobs)
     _add_file_tasks(app, jobs)
     return jobs
+
+
+def _add_colleague_tasks(app: Flask, jobs: procrastinate.App) -> None:
+    """The link for a colleague who was asked to fill in a section, and when it ends."""
+
+    @jobs.task(name=SEND_CONTRIBUTION, retry=PatientRetry(), queue="mail")
+    def send_contribution(**arguments: Any) -> None:
+        from s2s_portal.services import colleagues
+
+        with app.app_context(), acting_as(SYSTEM):
+            colleagues.send(**arguments)
+
+    @jobs.periodic(cron="22 6 * * *")
+    @jobs.task(name=END_CONTRIBUTIONS, queue="upkeep", queueing_lock=END_CONTRIBUTIONS)
+    def end_contributions(timestamp: int) -> None:  # noqa: ARG001
+        from s2s_portal.services import colleagues
+
+        with app.app_context(), acting_as(SYSTEM):
+            colleagues.end_expired()
 
 
 def _add_file_tasks(app: Flask, jobs: procrastinate.App) -> None:

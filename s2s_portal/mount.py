@@ -189,13 +189,16 @@ def _root_blueprint() -> Blueprint:
         typed,
     )  # the one late import: views know services, not us
     from s2s_portal.blueprints.administration.views import bp as administration
+    from s2s_portal.blueprints.advice.views import bp as advice
     from s2s_portal.blueprints.allocation.plan_views import bp as allocation
     from s2s_portal.blueprints.evaluation.views import bp as evaluation
     from s2s_portal.blueprints.finance.views import bp as finance
     from s2s_portal.blueprints.home import bp as home
     from s2s_portal.blueprints.invitations import bp as invitations
+    from s2s_portal.blueprints.messages.views import bp as messages
+    from s2s_portal.blueprints.referrals.colleague_views import bp as referrals
+    from s2s_portal.blueprints.referrals.contribution_views import bp as contributions
     from s2s_portal.blueprints.referrals.files import bp as files
-    from s2s_portal.blueprints.referrals.sent import bp as referrals
     from s2s_portal.blueprints.triage.views import bp as triage
     from s2s_portal.blueprints.visits.views import bp as visits
 
@@ -221,6 +224,8 @@ def _root_blueprint() -> Blueprint:
     root.register_blueprint(home)
     for part in (
         referrals,
+        advice,
+        messages,
         triage,
         allocation,
         visits,
@@ -228,6 +233,7 @@ def _root_blueprint() -> Blueprint:
         evaluation,
         administration,
         invitations,
+        contributions,
     ):
         root.register_blueprint(part, url_prefix=f"/{part.name}")
     root.register_blueprint(files, url_prefix=f"/{referrals.name}")

@@ -12,12 +12,17 @@ from datetime import date
 
 ALPHABET = "34679CDFGHJKMNPQRTVWXY"
 LENGTH = 4
+REFERRAL, ADVICE = "S2S", "ADV"
 PATTERN = re.compile(rf"S2S-\d{{2}}-[{ALPHABET}]{{{LENGTH}}}")
+ADVICE_PATTERN = re.compile(rf"ADV-\d{{2}}-[{ALPHABET}]{{{LENGTH}}}")
 
 
-def new(day: date) -> str:
-    """A random reference for a referral begun on `day`; whoever stores it minds a clash."""
-    return f"S2S-{day:%y}-" + "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+def new(day: date, series: str = REFERRAL) -> str:
+    """A random reference for what is begun on `day`; whoever stores it minds a clash.
+
+    `series` is REFERRAL, or ADVICE for a request for advice: `ADV-26-7K4P`.
+    """
+    return f"{series}-{day:%y}-" + "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
 
 
 def parse(text: str) -> str | None:
@@ -25,5 +30,14 @@ def parse(text: str) -> str | None:
 
     Spaces and small letters are forgiven: people type what they hear.
     """
+    return _parsed(text, PATTERN)
+
+
+def parse_advice(text: str) -> str | None:
+    """The reference of a request for advice in `text`, or None; forgives as above."""
+    return _parsed(text, ADVICE_PATTERN)
+
+
+def _parsed(text: str, pattern: re.Pattern[str]) -> str | None:
     tidy = re.sub(r"\s+", "", text).upper()
-    return tidy if PATTERN.fullmatch(tidy) else None
+    return tidy if pattern.fullmatch(tidy) else None

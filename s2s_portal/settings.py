@@ -75,6 +75,27 @@ SETTINGS: tuple[Setting, ...] = (
         "A draft that nobody saves for so many days is deleted; a mail says so a week before.",
     ),
     Setting(
+        "S2S_MATCH_KEY",
+        None,
+        str,
+        "A secret, 32 characters or more, for this alone: by it referrals about the same pupil or"
+        " class find each other. Empty means that repeats are not looked for.",
+    ),
+    Setting(
+        "S2S_REPEAT_MONTHS",
+        12,
+        int,
+        "A referral about the same pupil or class is a repeat if the earlier one is under way, or"
+        " ended within so many months.",
+    ),
+    Setting(
+        "S2S_HEAD_AGREES",
+        False,
+        bool,
+        "Whether a head must agree to the referral and its fee before it can be sent;"
+        " `Role.HEAD` says who is one.",
+    ),
+    Setting(
         "S2S_SIGN_IN_URL",
         "/sign-in",
         str,
@@ -103,7 +124,8 @@ SETTINGS: tuple[Setting, ...] = (
         "S2S_OFFICER_MAILBOX",
         None,
         str,
-        "A shared mailbox that is told of each referral to decide or to close; empty means none.",
+        "A shared mailbox that is told of each referral to decide or to close, and of messages;"
+        " empty means none.",
     ),
     Setting(
         "S2S_EXTERNAL_URL",
@@ -200,7 +222,7 @@ SETTINGS: tuple[Setting, ...] = (
         "S2S_DFE_ROLES",
         {
             "S2S_SENCO": "school_referrer",
-            "S2S_HEAD": "school_referrer",
+            "S2S_HEAD": "school_head",
             "S2S_PRACTITIONER": "practitioner",
             "S2S_LEAD": "provider_lead",
         },

@@ -33,7 +33,7 @@ ACTORS: dict[str, Actor] = {
     actor.id: actor
     for actor in (
         _actor("senco", "Sam O'Brien-Łukasz", Role.REFERRER, school=SCHOOL),
-        _actor("head", "Hana Head", Role.REFERRER, school=SCHOOL),
+        _actor("head", "Hana Head", Role.HEAD, school=SCHOOL),
         _actor("other-senco", "Olu Other", Role.REFERRER, school=OTHER_SCHOOL),
         _actor("academy-senco", "Ada Academy", Role.REFERRER, school=ACADEMY),
         _actor("nursery-senco", "Nia Nursery", Role.REFERRER, school=NURSERY),
@@ -59,6 +59,8 @@ ACTORS: dict[str, Actor] = {
         # Of SCHOOL too, so that what a trust sees of it can be held against what SCHOOL sees.
         _actor("trust-viewer", "Tia Trust", Role.TRUST_VIEWER, schools=(SCHOOL, ACADEMY)),
         _actor("outsider", "Oz Outsider"),
+        # Has no role either, but may be asked to fill in one section of a draft of SCHOOL.
+        _actor("teacher", "Tess Teacher"),
     )
 }
 

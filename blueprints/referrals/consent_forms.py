@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from wtforms.fields.choices import SelectChoice
 
 from s2s_portal.blueprints.forms import DayField, Line, Needed, Paragraphs
 from s2s_portal.blueprints.referrals.fields import (
     AnyOf,
     NotFuture,
     OneOf,
+    OneOrNone,
     SectionForm,
     Tick,
     Ticked,
@@ -87,16 +91,44 @@ class SharingForm(SectionForm):
         [Needed("Enter the services to share with")],
         description="For example, the speech and language therapist. Only these are shared with.",
     )
+    evidence_file = OneOrNone(
+        "Attached file that is the evidence of their agreement",
+        none="None: it is kept elsewhere",
+        message="Choose the file from the list",
+    )
     evidence = Line(
         "Where the evidence of their agreement is kept",
-        [Needed("Enter where the evidence of their agreement is kept")],
-        description="For example, a signed form in the pupil's SEN file, or attached to this"
-        " referral. The council may ask to see it.",
+        description="For example, a signed form in the pupil's SEN file. The council may ask to see"
+        " it.",
     )
     notice = Tick(
         "They have been given the privacy notice",
         [Ticked("Give them the privacy notice, then tick the box")],
     )
+
+    def offer(self, files: Mapping[int, str]) -> None:
+        """The files that can be the evidence: number and label. With none it is not asked."""
+        if not files:
+            del self.evidence_file
+            return
+        self.evidence_file.choices += [SelectChoice(str(n), text) for n, text in files.items()]
+        self.evidence.label.text = "Where else it is kept (optional if you have chosen a file)"
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """As the fields say, and there must be evidence of one kind or the other."""
+        good = super().validate(extra_validators)
+        if self.evidence.data or self._file():
+            return good
+        self.evidence.errors = ["Enter where the evidence of their agreement is kept"]
+        return False
+
+    def given(self) -> dict[str, Any]:
+        """The answers; the file by its number, or None."""
+        return {**super().given(), "evidence_file": self._file()}
+
+    def _file(self) -> int | None:
+        chosen = self["evidence_file"].data if "evidence_file" in self else None
+        return int(chosen) if chosen and chosen.isascii() and chosen.isdecimal() else None
 
 
 class OwnForm(SectionForm):

@@ -163,6 +163,21 @@ class OneOfList(SelectField):
             raise StopValidation(self.message)
 
 
+class OneOrNone(SelectField):
+    """One choice from a list that drops down, or none: the first line says what that means."""
+
+    widget = drawing.Select()
+
+    def __init__(self, label: str, *, none: str, message: str, **kwargs: Any) -> None:
+        self.message = message
+        super().__init__(label, choices=[SelectChoice("", none)], validate_choice=False, **kwargs)
+
+    def pre_validate(self, form: Any) -> None:
+        """Refuse what was not offered."""
+        if (self.data or "") not in {choice.value for choice in self.iter_choices()}:
+            raise StopValidation(self.message)
+
+
 class AnyOf(SelectMultipleField):
     """Any number of choices; `message` is said when one was not offered; `reveals` as in OneOf."""
 

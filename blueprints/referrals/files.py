@@ -63,6 +63,7 @@ def index(reference: str) -> ResponseReturnValue:
         shown=attachments.shown(referral, refused=True),
         in_hand=openings.is_open(referral, attachments.SECTION),
         offered=attachments.offered(),
+        must_stay=attachments.must_stay(referral),
         most=setting("S2S_FILES_MOST"),
         megabytes=setting("S2S_FILE_LARGEST_MB"),
         following=sections.next_after(referral, "practicalities"),
@@ -88,7 +89,8 @@ def remove(reference: str) -> ResponseReturnValue:
             with unit_of_work() as work:
                 held = drafting.in_hand(reference, by=current_actor())
                 label = attachments.remove(work, held, form.which, by=current_actor())
-            flash(f"“{label}” has been removed.", DONE)
+                then = sections.problem(held, "sharing")
+            flash(f"“{label}” has been removed. {then}".strip(), DONE)
         except NotFound:
             flash("That file is not there any more.", DONE)
     return redirect(url_for(".index", reference=referral.reference))

@@ -38,6 +38,17 @@ SCREENING = {
 EMAIL = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\".]+")
 
 
+class RepeatForm(SectionForm):
+    """Why the school asks again about the same pupil or class."""
+
+    repeat_reason = Paragraphs(
+        "Why are you asking again?",
+        [Needed("Enter why you are asking again")],
+        description="For example, what has changed since, or what is still needed. The SEND officer"
+        " and the practitioner read this.",
+    )
+
+
 class StartForm(S2SForm):
     """Begin a referral for one school."""
 

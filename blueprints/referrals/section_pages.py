@@ -14,7 +14,16 @@ from s2s_portal.blueprints.referrals import consent_forms, first_forms, forms, r
 from s2s_portal.blueprints.referrals.fields import SectionForm
 from s2s_portal.models.codes import Kind
 from s2s_portal.models.referral import Referral
-from s2s_portal.services import answers, consent, drafting, evidence, subjects, terms
+from s2s_portal.services import (
+    answers,
+    consent,
+    drafting,
+    evidence,
+    repeats,
+    sections,
+    subjects,
+    terms,
+)
 
 Typed = MultiDict[str, str] | None
 Build = Callable[[Referral, Typed], SectionForm]
@@ -106,6 +115,13 @@ def _consent(referral: Referral, typed: Typed) -> SectionForm:
     )
 
 
+def _sharing(referral: Referral, typed: Typed) -> SectionForm:
+    form = filled(consent_forms.SharingForm, referral, "sharing", typed)
+    assert isinstance(form, consent_forms.SharingForm)
+    form.offer({row.number: row.label for row in sections.evidence_files(referral)})
+    return form
+
+
 def _own(referral: Referral, typed: Typed) -> SectionForm:
     said = yes_no(answers.of(referral, "own").get("pupil_agreed"))
     return filled(consent_forms.OwnForm, referral, "own", typed, pupil_agreed=said)
@@ -139,6 +155,7 @@ PAGES = _pages(
         subjects.save_schooling,
         "schooling",
     ),
+    repeat=(_simple(forms.RepeatForm, "repeat"), repeats.save_reason, "repeat"),
     needs=(_needs, drafting.save_needs, "needs"),
     criteria=(_simple(forms.CriteriaForm, "criteria"), evidence.save_criteria, "criteria"),
     tried=(_simple(rows.CyclesForm, "tried"), evidence.save_tried, "tried"),
@@ -146,11 +163,7 @@ PAGES = _pages(
     outcomes=(_outcomes(forms.OutcomesForm), evidence.save_outcomes, "outcomes"),
     support=(_simple(forms.SupportForm, "support"), drafting.save_support, "support"),
     consent=(_consent, consent.save_consent, "consent"),
-    sharing=(
-        _simple(consent_forms.SharingForm, "sharing"),
-        consent.save_sharing,
-        "sharing",
-    ),
+    sharing=(_sharing, consent.save_sharing, "sharing"),
     own=(_own, consent.save_own, "own"),
     practicalities=(_practicalities, drafting.save_practicalities, "practicalities"),
     declaration=(_declaration, drafting.save_declaration, "declaration"),

@@ -39,7 +39,9 @@ class WithdrawForm(DecidingForm):
     reason = PickOne(
         "Why are you withdrawing it?",
         "Choose why you are withdrawing the referral",
-        choices=[SelectChoice(reason.value, words) for reason, words in withdrawing.WORDS.items()],
+        choices=lambda: [
+            SelectChoice(why.value, text) for why, text in withdrawing.words().items()
+        ],
     )
     message = Paragraphs("What else should the council know? (optional)")
 
@@ -146,7 +148,7 @@ def withdraw(reference: str) -> ResponseReturnValue:
         referral=referral,
         effect=withdrawing.effect(referral),
         groups=withdrawing.GROUPS,
-        words=withdrawing.WORDS,
+        words=withdrawing.words(),
     )
 
 

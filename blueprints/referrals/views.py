@@ -9,37 +9,49 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from s2s_portal.access import allow, school
+from s2s_portal.blueprints import threads
 from s2s_portal.blueprints.forms import ButtonForm, tidy
 from s2s_portal.blueprints.pages import page, refuse, time_of_day
 from s2s_portal.blueprints.referrals import start_views
 from s2s_portal.blueprints.referrals.fields import SectionForm
 from s2s_portal.blueprints.referrals.forms import KindForm, SubmitForm
+from s2s_portal.blueprints.referrals.kind_changed import changed_page, of_another_kind
 from s2s_portal.blueprints.referrals.section_pages import PAGES, page_of
 from s2s_portal.database import unit_of_work
-from s2s_portal.errors import OutOfOrder, Refused
+from s2s_portal.errors import OutOfOrder, Refused, RepeatFound
 from s2s_portal.identity import current_actor
 from s2s_portal.models.answer import DraftCopy
 from s2s_portal.models.codes import Kind, Status
+from s2s_portal.models.colleague import Contribution
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
+    advice_list,
     attachments,
     changes,
+    colleagues,
+    contributions,
     copies,
     drafting,
     drafts,
+    earlier,
     form_versions,
+    heads,
     labels,
     openings,
     reading,
+    referrals,
+    repeats,
     school_list,
     sections,
     standing,
     subjects,
     submission,
+    waiting_messages,
     withdrawing,
 )
 
 bp = Blueprint("referrals", __name__)
+ROWS = frozenset(referrals.ROWS)  # what the whole form asks
 # "kind" has a page of its own, but an address like the others.
 SECTION = f"<any(kind, {', '.join(PAGES)}):section>"
 
@@ -62,17 +74,19 @@ def index() -> ResponseReturnValue:
     search = tidy(request.form.get("q", ""))[:100]
     wanted = asked.get("status", "")
     status = Status(wanted) if wanted in set(Status) else None
-    found = school_list.listed(
-        by=current_actor(), status=status, search=search, after=asked.get("after") or None
-    )
+    after = asked.get("after") or None
+    found = school_list.listed(by=current_actor(), status=status, search=search, after=after)
     return page(
         "s2s/referrals/index.html",
         found=found,
         standing=standing,
         button=ButtonForm(),
+        to_agree=heads.waiting(by=current_actor()),
         status=status,
         search=search,
         words=school_list.STATUS_WORDS,
+        waiting=waiting_messages.count(by=current_actor()),
+        advice_open=[] if asked else advice_list.open_of_school(by=current_actor()),
     )
 
 
@@ -80,34 +94,44 @@ def index() -> ResponseReturnValue:
 @allow(school)
 def show(reference: str) -> ResponseReturnValue:
     """The task list while it is the school's to change; afterwards, where it stands."""
-    referral = drafting.mine(reference, by=current_actor())
+    referral = drafting.mine(reference, by=current_actor(), only=ROWS)
     if referral.status is Status.EXPIRED:
         return page("s2s/referrals/expired.html", referral=referral, standing=standing)
-    template = "task_list" if drafting.is_in_hand(referral) else "show"
-    return page(
+    in_hand = drafting.is_in_hand(referral)
+    template = "task_list" if in_hand else "show"
+    shown = threads.talk(referral)
+    answer = page(
         f"s2s/referrals/{template}.html",
         referral=referral,
         standing=standing,
         sections=sections,
         kept=drafts.kept_words(referral),
-        missing=submission.missing(referral) if drafting.is_in_hand(referral) else [],
+        colleagues=colleagues,
+        asked_of=colleagues.latest(referral),
+        head=heads.standing(referral),
+        agreed_by_head=heads.agreed(referral),
+        missing=submission.missing(referral) if in_hand else [],
+        earlier=earlier.of(referral) if in_hand and repeats.are_known(referral) else [],
         charge=sections.charge(referral),
-        parts=reading.parts(referral),
+        parts=[] if in_hand else reading.parts(referral),
         attached=attachments.shown(referral, refused=True),
+        evidence=attachments.evidence(referral),
         files_offered=attachments.offered(),
         asked=openings.asked(referral),
-        changes=changes.log(referral),
+        changes=changes.log(referral) if referral.submitted_at else [],
         may_amend=changes.may_amend(referral),
         may_withdraw=referral.status in withdrawing.WITHDRAWABLE,
         ended_agreement=withdrawing.agreement_withdrawal(referral),
+        talk=shown,
     )
+    return threads.read(shown, answer)
 
 
 @bp.route("/<reference>/kind", methods=["GET", "POST"])
 @allow(school)
 def kind(reference: str) -> ResponseReturnValue:
     """What the referral is for: first of all, and before a change says what it drops."""
-    referral = drafting.mine(reference, by=current_actor())
+    referral = drafting.mine(reference, by=current_actor(), only=())
     form = KindForm(data={"kind": referral.kind, "seen": drafting.seen_mark(referral, "kind")})
     form.offer(form_versions.of(referral).asked)
     dropped: list[str] = []
@@ -146,18 +170,18 @@ def kind(reference: str) -> ResponseReturnValue:
 @allow(school)
 def section(reference: str, section: str) -> ResponseReturnValue:
     """One short page of the form."""
-    referral = drafting.mine(reference, by=current_actor())
+    referral = drafting.mine(reference, by=current_actor(), only=(section,))
     elsewhere = _comes_first(referral, section)
     if elsewhere is not None:
         return elsewhere
-    copy = None
-    if request.method == "GET" and drafting.is_in_hand(referral):
-        copy = copies.of(referral, section, by=current_actor())
-    using = copy if copy is not None and "copy" in request.args else None
-    form = page_of(referral, section).build(referral, _typed(using))
-    if form.adjust():
-        return section_page(referral, section, form)
-    if form.validate_on_submit():
+    if request.method == "GET":
+        return _drawn(referral, section)
+    theirs = colleagues.handed_back(referral, section, request.args.get("filled", ""))
+    form = page_of(referral, section).build(referral, None)
+    another = of_another_kind(form, section)
+    if another is not None:
+        return changed_page(referral, section, another)
+    if not form.adjust() and form.validate_on_submit():
         try:
             with unit_of_work() as work:
                 held = drafting.in_hand(reference, by=current_actor())
@@ -165,16 +189,44 @@ def section(reference: str, section: str) -> ResponseReturnValue:
                     work, held, seen=form.seen.data or "", by=current_actor(), **form.given()
                 )
                 copies.forget(work, held, section, by=current_actor())
+                if theirs is not None:
+                    colleagues.take(work, held, theirs, by=current_actor())
             return _onwards(reference, section)
         except Refused as error:
             refuse(form, error)
             referral = drafting.mine(reference, by=current_actor())
-    elif request.method == "GET" and not drafting.is_in_hand(referral):
-        return redirect(url_for(".show", reference=referral.reference))
     elif not openings.is_open(referral, section):
-        here = url_for(".check", reference=referral.reference, _anchor=f"part-{section}")
-        return redirect(here)
+        return _read_instead(referral, section)
+    return section_page(referral, section, form, filled=theirs)
+
+
+def _drawn(referral: Referral, section: str) -> ResponseReturnValue:
+    """The page of a section as it is opened: what is saved, or a copy or a colleague's if asked."""
+    if not drafting.is_in_hand(referral):
+        return redirect(url_for(".show", reference=referral.reference))
+    if not openings.is_open(referral, section):
+        return _read_instead(referral, section)
+    theirs = colleagues.handed_back(referral, section, request.args.get("filled", ""))
+    if theirs is not None:
+        return _filled_in_page(referral, theirs)
+    copy = copies.of(referral, section, by=current_actor())
+    using = copy if copy is not None and "copy" in request.args else None
+    form = page_of(referral, section).build(referral, _typed(using))
     return section_page(referral, section, form, copy=None if using else copy)
+
+
+def _read_instead(referral: Referral, section: str) -> ResponseReturnValue:
+    here = url_for(".check", reference=referral.reference, _anchor=f"part-{section}")
+    return redirect(here)
+
+
+def _filled_in_page(referral: Referral, theirs: Contribution) -> ResponseReturnValue:
+    """A section as a colleague filled it in, to look at and save; with what is saved if it is not
+    as it was when they were asked."""
+    sketch = contributions.as_filled_in(referral, theirs)
+    form = page_of(referral, theirs.section).build(sketch, None)
+    form.out_of_order = theirs.seen != drafting.seen_mark(referral, theirs.section)
+    return section_page(referral, theirs.section, form, filled=theirs)
 
 
 def _typed(copy: DraftCopy | None) -> MultiDict[str, str] | None:
@@ -188,6 +240,10 @@ def _comes_first(referral: Referral, section: str) -> ResponseReturnValue | None
     if section in {"subject", "consent"} and referral.kind is None:
         return redirect(url_for(".kind", reference=reference))
     if section not in sections.keys(referral):
+        known = section in sections.titles(referral)  # to the form that this referral is asked
+        if known and request.method == "POST" and drafting.is_in_hand(referral):
+            form = page_of(referral, section).build(referral, None)
+            return changed_page(referral, section, form)
         return redirect(url_for(".show", reference=reference))
     if request.method == "GET" and sections.cannot_start(referral, section):
         return redirect(
@@ -202,9 +258,13 @@ def section_page(
     form: SectionForm,
     *,
     copy: DraftCopy | None = None,
+    filled: Contribution | None = None,
     amending: bool = False,
 ) -> ResponseReturnValue:
-    """The page of a section: in a draft, in answer to the council, or `amending` what was sent."""
+    """The page of a section: in a draft, in answer to the council, or `amending` what was sent.
+
+    With `filled` the form holds what a colleague handed back.
+    """
     stale = form.out_of_order and (amending or drafting.is_in_hand(referral))
     if stale:
         form.seen.data = drafting.seen_mark(referral, section)
@@ -218,12 +278,18 @@ def section_page(
         section=section,
         title=sections.title(referral, section),
         declaration=declaration,
+        files_offered=attachments.offered() and openings.is_open(referral, "files"),
+        problem=sections.problem(referral, section),
         saved_by_another=reading.part_lines(referral, section) if stale else [],
+        earlier=earlier.of(referral) if section == form_versions.REPEAT else [],
         copy=copy,
         in_hand=drafting.is_in_hand(referral),
         button=ButtonForm() if copy else None,
         amending=amending,
         asked=openings.asked(referral).get(section),
+        filled=filled,
+        waiting=None if filled or amending else colleagues.open_for(referral, section),
+        contribution=None,
     )
 
 
@@ -268,7 +334,7 @@ def check(reference: str) -> ResponseReturnValue:
 
 
 def _check_page(reference: str, form: SubmitForm) -> ResponseReturnValue:
-    referral = drafting.mine(reference, by=current_actor())
+    referral = drafting.mine(reference, by=current_actor(), only=ROWS)
     if not drafting.is_in_hand(referral):
         return redirect(url_for(".show", reference=referral.reference))
     form.token.data, form.seen.data = secrets.token_urlsafe(24), str(referral.version)
@@ -279,12 +345,16 @@ def _check_page(reference: str, form: SubmitForm) -> ResponseReturnValue:
         referral=referral,
         parts=reading.parts(referral),
         attached=attachments.shown(referral, refused=True),
+        evidence=attachments.evidence(referral),
         files_offered=attachments.offered(),
         missing=submission.missing(referral),
         sections=sections,
         asked=openings.asked(referral),
         charge=charge,
         declaration=drafting.declaration_words(charge),
+        unused=colleagues.open_ones(referral),
+        titled=contributions.title,
+        head=heads.standing(referral),
     )
 
 
@@ -304,6 +374,11 @@ def submit(reference: str) -> ResponseReturnValue:
                     by=current_actor(),
                 )
             return redirect(url_for(".submitted", reference=reference))
+        except RepeatFound:
+            with unit_of_work() as work:
+                held = drafting.in_hand(reference, by=current_actor())
+                repeats.note_found(work, held)
+            return redirect(url_for(".section", reference=reference, section=form_versions.REPEAT))
         except Refused as error:
             refuse(form, error)
     return _check_page(reference, form)

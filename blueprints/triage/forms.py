@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from wtforms.fields import SelectChoice, SelectMultipleField
 
 from s2s_portal.blueprints.forms import DecidingForm, Needed, Paragraphs, PickOne
-from s2s_portal.services.closing import CLOSURE_WORDS
+from s2s_portal.services.closing import closure_words
 from s2s_portal.services.triage import DECLINE_WORDS
 
 
@@ -43,6 +43,7 @@ class ReturnForm(DecidingForm):
         validate_choice=False,
     )
     message = Paragraphs("Anything else the school should know? (optional)")
+    opened_too: tuple[str, ...] = ()  # titles of what is opened with the agreement
 
     def offered(self) -> list[tuple[str, str]]:
         """The sections to tick: key and title."""
@@ -58,13 +59,17 @@ class ReturnForm(DecidingForm):
         }
 
 
-def return_form(titles: Mapping[str, str]) -> ReturnForm:
-    """A form with a question for every section that can be asked about, by key its title."""
+def return_form(titles: Mapping[str, str], opened_too: Iterable[str] = ()) -> ReturnForm:
+    """A form with a question for every section that can be asked about, by key its title.
+
+    `opened_too` are the keys of those that are opened with the one about agreement.
+    """
     fields = {
         f"question_{section}": Paragraphs(f"What do you need in “{title}”?")
         for section, title in titles.items()
     }
     made: ReturnForm = type("ReturnForm", (ReturnForm,), fields)()
+    made.opened_too = tuple(titles[key] for key in opened_too)
     made.sections.choices = [SelectChoice(key, title) for key, title in titles.items()]
     return made
 
@@ -75,7 +80,7 @@ class CloseForm(DecidingForm):
     closure = PickOne(
         "Why are you closing it?",
         "Choose why you are closing the referral",
-        choices=[SelectChoice(closure.value, words) for closure, words in CLOSURE_WORDS.items()],
+        choices=lambda: [SelectChoice(why.value, text) for why, text in closure_words().items()],
     )
     message = Paragraphs(
         "What do you want to tell the school?", [Needed("Enter what you want to tell the school")]

@@ -8,6 +8,7 @@ from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import allow, officer
+from s2s_portal.blueprints import threads
 from s2s_portal.blueprints.agreement import agreement_page
 from s2s_portal.blueprints.forms import tidy
 from s2s_portal.blueprints.pages import page, pdf, refuse
@@ -28,14 +29,18 @@ from s2s_portal.services import (
     attachments,
     changes,
     closing,
+    earlier,
+    heads,
     ledger,
     reading,
     referral_documents,
     referrals,
+    repeats,
     sections,
     standing,
     triage,
     visits,
+    waiting_messages,
     withdrawing,
     worklist,
 )
@@ -68,6 +73,7 @@ def index() -> ResponseReturnValue:
         search=search,
         words=worklist.PILE_WORDS,
         colour=standing.colour,
+        waiting=waiting_messages.count(by=current_actor()),
     )
 
 
@@ -76,7 +82,8 @@ def index() -> ResponseReturnValue:
 def show(reference: str) -> ResponseReturnValue:
     """The whole referral with its history, and what can be decided about it now."""
     referral = referrals.get(reference, whole=True)
-    return page(
+    shown = threads.talk(referral)
+    answer = page(
         "s2s/triage/show.html",
         referral=referral,
         stands=worklist.PILE_WORDS[Pile(referral.status.value)],
@@ -86,16 +93,22 @@ def show(reference: str) -> ResponseReturnValue:
         visits=standing.visits(referral),
         parts=reading.parts(referral),
         attached=attachments.shown(referral),
+        evidence=attachments.evidence(referral),
         booked=visits.booked,
         charge=ledger.charge_for(referral.reference),
         achieved=closing.ACHIEVED_WORDS,
         not_yet=closing.what_is_missing(referral),
+        earlier=earlier.of(referral),
+        looked_for=repeats.looked_for(),
         changes=changes.log(referral),
         changed=changes.changed_since_return(referral) if is_waiting(referral) else set(),
         titles=sections.titles(referral),
         may_stop=is_pupil(referral) and referral.status in withdrawing.WITHDRAWABLE,
         ended_agreement=withdrawing.agreement_withdrawal(referral),
+        agreed_by_head=heads.agreed(referral),
+        talk=shown,
     )
+    return threads.read(shown, answer)
 
 
 def is_waiting(referral: Referral) -> bool:
@@ -160,7 +173,8 @@ def decline(reference: str) -> ResponseReturnValue:
 @allow(officer)
 def return_for_information(reference: str) -> ResponseReturnValue:
     """Send it back to the school for more information in the sections that are named."""
-    form = return_form(sections.may_be_asked(referrals.get(reference, whole=True)))
+    whole = referrals.get(reference, whole=True)
+    form = return_form(sections.may_be_asked(whole), triage.opened_too(whole))
 
     def decide(work: UnitOfWork) -> None:
         triage.return_for_information(
@@ -247,6 +261,7 @@ def _asked(template: str, form: DecidingForm, referral: Referral) -> ResponseRet
         referral=referral,
         fee=triage.fee_words(referral),
         not_yet=closing.what_is_missing(referral) if template == "close" else "",
+        earlier=earlier.of(referral) if template in {"accept", "decline"} else [],
         outcomes=closing.outcomes_to_read(referral) if template == "close" else [],
         achieved=closing.ACHIEVED_WORDS,
     )

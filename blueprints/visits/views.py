@@ -12,6 +12,7 @@ from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import allow, lead, officer, practitioner, school
+from s2s_portal.blueprints import threads
 from s2s_portal.blueprints.forms import ButtonForm
 from s2s_portal.blueprints.pages import link_of_visitor, page, pdf, refuse
 from s2s_portal.blueprints.visits.forms import (
@@ -36,6 +37,7 @@ from s2s_portal.services import (
     referrals,
     standing,
     visits,
+    waiting_messages,
 )
 from s2s_portal.services.links import Link
 from s2s_portal.services.record_answers import answers_of, missing
@@ -55,7 +57,12 @@ def index() -> ResponseReturnValue:
     mine = caseload.of_practitioner(actor) if tied and actor.has(Role.PRACTITIONER) else None
     school = caseload.of_provider(actor) if tied and actor.has(Role.LEAD) else None
     return page(
-        "s2s/visits/index.html", mine=mine, school=school, link=link, kinds=visits.KIND_NAMES
+        "s2s/visits/index.html",
+        mine=mine,
+        school=school,
+        link=link,
+        kinds=visits.KIND_NAMES,
+        waiting=waiting_messages.count(by=actor),
     )
 
 
@@ -67,7 +74,8 @@ def show(reference: str) -> ResponseReturnValue:
     allocation = referrals.open_allocation(referral)
     if allocation is None:
         raise NotFound()
-    return page(
+    shown = threads.talk(referral)
+    answer = page(
         "s2s/visits/show.html",
         referral=referral,
         allocation=allocation,
@@ -79,7 +87,9 @@ def show(reference: str) -> ResponseReturnValue:
         is_due=visits.has_begun,
         may_finish=records.may_finish(referral),
         changes=changes.log(referral),
+        talk=shown,
     )
+    return threads.read(shown, answer)
 
 
 @bp.route("/<reference>/book", methods=["GET", "POST"])

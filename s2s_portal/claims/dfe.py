@@ -20,7 +20,7 @@ RoleCodes = Callable[[str, str], Collection[str]]
 
 ESTABLISHMENT, TRUSTS = 1, frozenset({10, 13})  # category.id of the provider: 001, 010, 013
 CLOSED_STATUSES = frozenset({2, 5})  # closed, dissolved
-AT_A_SCHOOL = frozenset({Role.REFERRER})
+AT_A_SCHOOL = frozenset({Role.REFERRER, Role.HEAD})
 AT_A_PROVIDER = frozenset({Role.PRACTITIONER, Role.LEAD})
 MOST_ORGANISATIONS = 20
 

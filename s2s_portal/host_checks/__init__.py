@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from flask import Flask
 
-from s2s_portal.host_checks import answers, forms, mail, pages, sessions, sign_on, templates
+from s2s_portal.host_checks import (
+    answers,
+    forms,
+    mail,
+    match_key,
+    pages,
+    sessions,
+    sign_on,
+    templates,
+)
 from s2s_portal.services import doctor
 from s2s_portal.services.doctor import Finding, Look
 
@@ -18,7 +27,7 @@ def looks(app: Flask) -> list[Look]:
     """Every look at the host, in the order in which to put things right."""
     return [
         look
-        for theme in (sign_on, sessions, forms, pages, answers, templates, mail)
+        for theme in (sign_on, sessions, match_key, forms, pages, answers, templates, mail)
         for look in theme.looks(app)
     ]
 

@@ -10,6 +10,7 @@ from sqlalchemy import (
     CheckConstraint,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     SmallInteger,
     Text,
     UniqueConstraint,
@@ -19,6 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from s2s_portal import clock
 from s2s_portal.database import Base
+from s2s_portal.models.attachment import Attachment
 from s2s_portal.models.codes import Achieved
 from s2s_portal.models.columns import choice, instant, key, words
 from s2s_portal.models.referral import Referral
@@ -137,6 +139,13 @@ class Agreement(Base):
     """Agreement to the service's involvement (not the legal basis: domain.md 5)."""
 
     __tablename__ = "agreement"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["referral_id", "evidence_file"],
+            [Attachment.referral_id, Attachment.number],
+            name="fk_agreement_evidence_file",
+        ),
+    )
 
     referral_id: Mapped[int] = mapped_column(ForeignKey(Referral.id), primary_key=True)
     agreed: Mapped[bool] = mapped_column(Boolean)
@@ -150,7 +159,9 @@ class Agreement(Base):
     parental_responsibility: Mapped[bool | None] = mapped_column(Boolean)
     scope: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
     shared_with: Mapped[words]
+    # Where the evidence is kept: in words, or the number of an attached file, or both.
     evidence: Mapped[words]
+    evidence_file: Mapped[int | None] = mapped_column(SmallInteger)
     pupil_agreed: Mapped[bool | None] = mapped_column(Boolean)
     pupil_agreed_on: Mapped[date | None]
 

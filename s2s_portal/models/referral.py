@@ -98,6 +98,9 @@ class Referral(Base):
     # Why it meets the criteria, and why there are fewer than two cycles of what was tried.
     criteria: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
     fewer_cycles: Mapped[words]
+    # The school's own referrals about the same, as it was told, and why it asks again all the same.
+    repeats: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
+    repeat_reason: Mapped[words]
 
     submit_token: Mapped[str | None] = mapped_column(Text)
     submitted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

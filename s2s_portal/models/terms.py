@@ -70,6 +70,7 @@ class Step(StrEnum):
     DECISION = "decision"
     ALLOCATION = "allocation"
     CONTACT = "contact"
+    ADVICE = "advice"
 
 
 class ServiceLevel(Base):

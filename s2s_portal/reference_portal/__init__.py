@@ -63,6 +63,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config["S2S_DATA_DIR"] = str(place)
     app.config.setdefault("S2S_STORAGE_FOLDER", str(place / "files"))
     app.config["SECRET_KEY"] = app.config["SECRET_KEY"] or folder.secret_key(place)
+    app.config.setdefault("S2S_MATCH_KEY", folder.match_key(place))
     app.config["MAIL_PORT"] = int(app.config["PORTAL_SMTP_PORT"] or _smtp_port(place))
     app.config["SQLALCHEMY_DATABASE_URI"] = for_sqlalchemy(
         app.config["DATABASE_URL"] or _embedded(place)

@@ -22,6 +22,7 @@ from s2s_portal.models.referral import Referral
 from s2s_portal.reference_portal.demonstration_schools import establishments
 from s2s_portal.reference_portal.demonstration_staff import practitioners
 from s2s_portal.reference_portal.demonstration_stories import Step, steps
+from s2s_portal.reference_portal.demonstration_talk import talk
 from s2s_portal.services import drafts, intake, verification
 
 SEED = 44_19
@@ -45,7 +46,7 @@ def seed(address: str = "http://127.0.0.1:5000") -> str:
         _take_requests(clock.today())
     told = steps(clock.today(), Random(SEED))  # noqa: S311 (nothing here is secret)
     with current_app.test_request_context(base_url=address):
-        for step in told:
+        for step in [*told, *talk(clock.today())]:
             _take(step)
         with acting_as(SYSTEM):
             _keep_drafts(clock.today())

@@ -6,7 +6,7 @@ An act takes the unit of work, the story, who acts, and the visit it is about (c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from random import Random
 
@@ -18,7 +18,7 @@ from s2s_portal.models.codes import Achieved, Closure, DeclineReason
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.visit import VisitKind
 from s2s_portal.reference_portal import demonstration_words as words
-from s2s_portal.reference_portal.demonstration_forms import fill
+from s2s_portal.reference_portal.demonstration_forms import fill, say_why_again
 from s2s_portal.reference_portal.demonstration_schools import (
     ACADEMY,
     CHURCH_PRIMARY,
@@ -38,11 +38,13 @@ from s2s_portal.services import (
     record_answers,
     records,
     referrals,
+    repeats,
     sections,
     submission,
     triage,
     visits,
 )
+from s2s_portal.state import setting
 
 SENCOS = {
     ACADEMY: "Priya Vandermeer",
@@ -67,7 +69,17 @@ class Story:
 
     @property
     def sender(self) -> Actor:
-        """Who refers: the persona of the school, or its invented SENCo."""
+        """Who refers: the persona of the school, or its invented SENCo.
+
+        As its head where a head must agree: in the past that the rows tell of, they had.
+        """
+        found = self._persona
+        if setting("S2S_HEAD_AGREES"):
+            return replace(found, roles=found.roles | {Role.HEAD})
+        return found
+
+    @property
+    def _persona(self) -> Actor:
         if self.urn == PRIMARY:
             return PERSONAS["senco"].actor
         if self.urn == HIGH_SCHOOL:
@@ -105,6 +117,8 @@ def _submit(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
     if "own" in sections.missing(referral):  # sixteen since, or just now
         today = clock.today()
         consent.save_own(work, referral, pupil_agreed=True, pupil_agreed_on=today, by=by)
+    repeats.note(work, referral)  # another may have been sent since it was filled in
+    say_why_again(work, referral, by)
     token = f"demonstration-{story.random.getrandbits(64):016x}"
     submission.submit(work, story.reference, token=token, by=by)
 

@@ -18,7 +18,15 @@ from s2s_portal.reference_portal.demonstration_schools import (
     NURSERY,
     PRIMARY,
 )
-from s2s_portal.services import consent, drafting, evidence, labels, subjects
+from s2s_portal.services import (
+    consent,
+    drafting,
+    evidence,
+    labels,
+    repeats,
+    sections,
+    subjects,
+)
 from s2s_portal.services.draft_rules import ENOUGH_CYCLES, Cycle, Involved
 from s2s_portal.services.year_groups import school_year
 
@@ -32,6 +40,7 @@ YEARS = {
     ACADEMY: tuple(["7", "8", "9", "10", "11"]),
     JUNIOR: tuple(["3", "4", "5", "6"]),
 }
+AGAIN = "What was tried with them helped. The group has changed since: three of its pupils are new."
 PRIMARY_YEARS = tuple(["R", "1", "2", "3", "4", "5", "6"])
 AGE_ON_ENTRY = {"N1": 2, "N2": 3, "R": 4}
 
@@ -46,6 +55,7 @@ def fill(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
         kind = Kind.PUPIL
     subjects.choose_kind(work, referral, kind=kind, by=by)
     ABOUT[kind](work, story, referral, by)
+    say_why_again(work, referral, by)
     if kind in {Kind.PUPIL, Kind.GROUP}:
         _needs_and_cycles(work, story, referral, by)
     outcomes = [(text, story.random.randint(1, 5)) for text in said.outcomes]
@@ -63,6 +73,12 @@ def fill(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
     drafting.save_declaration(work, referral, declared_by=by.name, by=by)
     if story.urn == PRIMARY:
         demonstration_files.attach(work, referral, by)
+
+
+def say_why_again(work: UnitOfWork, referral: Referral, by: Actor) -> None:
+    """The same group is asked about again at some schools: then they say why."""
+    if referral.repeats and not sections.repeat_stands(referral):
+        repeats.save_reason(work, referral, repeat_reason=AGAIN, by=by)
 
 
 def _needs_and_cycles(work: UnitOfWork, story: Story, referral: Referral, by: Actor) -> None:

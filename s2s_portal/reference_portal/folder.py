@@ -20,7 +20,15 @@ def secret_key(folder: Path) -> str:
 
     Two processes that start together agree on one key, for only one of them can link it in.
     """
-    path = folder / "secret-key"
+    return _key(folder / "secret-key")
+
+
+def match_key(folder: Path) -> str:
+    """The key by which referrals about the same pupil find each other: made in the same way."""
+    return _key(folder / "match-key")
+
+
+def _key(path: Path) -> str:
     if not path.exists():
         write_whole(path, secrets.token_hex(32).encode(), replace=False)
     return path.read_text()

@@ -69,8 +69,8 @@ PERSONAS: dict[str, Persona] = {
             "head",
             "Hana Whitlock",
             "Head teacher",
-            "Do all that the SENCo of the same school can do.",
-            (Role.REFERRER,),
+            "Do all that the SENCo of the same school can do, and agree to a referral and its fee.",
+            (Role.HEAD,),
             establishment=PRIMARY,
         ),
         Persona(
@@ -151,7 +151,8 @@ PERSONAS: dict[str, Persona] = {
             "outsider",
             "Oz Thackery",
             "Someone with no part in the service",
-            "Signed in to the portal, but School to School Support is closed to them.",
+            "Signed in to the portal, but School to School Support is closed to them. Can fill in"
+            " one section if a school sends them the link.",
         ),
     )
 }

@@ -18,6 +18,16 @@ from s2s_portal.models.terms import ServiceTerms
 from s2s_portal.state import setting
 
 IMPORTS_SHOWN = 10
+# GIAS, "PhaseOfEducation": the codes that practitioners are said to work in.
+PHASES = {
+    "1": "Nursery",
+    "2": "Primary",
+    "3": "Middle deemed primary",
+    "4": "Secondary",
+    "5": "Middle deemed secondary",
+    "6": "16 plus",
+    "7": "All-through",
+}
 PRACTITIONERS_SHOWN = 500
 
 
@@ -110,13 +120,14 @@ def practitioners() -> list[Practitioner]:
 
 
 def phases() -> dict[str, str]:
-    """The names of the register's phases by their code as text."""
+    """The names of the register's phases by their code as text: a code that no establishment here
+    has is named all the same."""
     rows = session().execute(
         select(Establishment.phase_code, func.min(Establishment.phase_name)).group_by(
             Establishment.phase_code
         )
     )
-    return {str(code): name for code, name in rows}
+    return PHASES | {str(code): name for code, name in rows}
 
 
 def trail(wanted: Wanted, *, after: int | None = None, before: int | None = None) -> Trail:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from s2s_portal.models.answer import Agreement, Subject
+from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTried, Subject
 from s2s_portal.models.codes import Kind
 from s2s_portal.models.referral import Referral
 
@@ -23,6 +23,7 @@ COLUMNS = {
     "criteria": ("criteria",),
     "practicalities": ("preferred_days", "visit_notes", "safety_notes", "purchase_order"),
     "declaration": ("declared_by",),
+    "repeat": ("repeat_reason",),
 }
 
 PUPIL = ("surname", "forenames", "known_as", "date_of_birth", "sex")
@@ -50,7 +51,7 @@ PUPIL_AGREEMENT = (
     "obtained_on",
 )
 GROUP_AGREEMENT = ("how", "obtained_by", "obtained_on", "group_told")
-SHARING = ("scope", "shared_with", "evidence")
+SHARING = ("scope", "shared_with", "evidence", "evidence_file")
 OWN = ("pupil_agreed", "pupil_agreed_on")
 
 
@@ -89,6 +90,33 @@ def of(referral: Referral, section: str) -> dict[str, Any]:
         "sharing": _sharing,
         "own": lambda referral: _picked(referral.agreement, OWN),
     }[section](referral)
+
+
+def put(referral: Referral, section: str, values: dict[str, Any]) -> None:
+    """Let `referral` say in one section what `of` gave as `values`.
+
+    For a section that is columns of the referral, or rows of needs, cycles or outcomes. What it
+    said there before goes.
+    """
+    if section in COLUMNS:
+        for name, value in values.items():
+            setattr(referral, name, value)
+    elif section == "needs":
+        codes = [code for code in (values["primary"], *values["secondary"]) if code]
+        referral.needs = [Need(code=code, rank=rank) for rank, code in enumerate(codes, start=1)]
+    elif section == "tried":
+        referral.strategies = [
+            StrategyTried(position=position, **row)
+            for position, row in enumerate(values["rows"], start=1)
+        ]
+        referral.fewer_cycles = values.get("fewer_cycles", "")
+    elif section == "outcomes":
+        referral.outcomes = [
+            OutcomeWanted(position=position, text=text, baseline=baseline)
+            for position, (text, baseline) in enumerate(values["outcomes"], start=1)
+        ]
+    else:
+        raise KeyError(section)
 
 
 def _picked(row: Subject | Agreement | None, names: tuple[str, ...]) -> dict[str, Any]:

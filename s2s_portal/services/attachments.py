@@ -104,6 +104,22 @@ def shown(referral: Referral, *, refused: bool = False) -> list[Shown]:
     ]
 
 
+def evidence(referral: Referral) -> Shown | None:
+    """The file that is the evidence of agreement, as those who may see `referral` are shown it."""
+    number = referral.agreement.evidence_file if referral.agreement else None
+    return next((one for one in shown(referral) if one.number == number), None)
+
+
+def must_stay(referral: Referral) -> int | None:
+    """The number of the file that cannot be removed now, or None.
+
+    The evidence of an agreement that was sent stays, unless the council asks about that.
+    """
+    if referral.submitted_at is None or openings.is_open(referral, "sharing"):
+        return None
+    return referral.agreement.evidence_file if referral.agreement else None
+
+
 def state_words(row: Attachment) -> str:
     """Where a file stands, in plain words."""
     if row.state is FileState.CLEAN:
@@ -209,12 +225,18 @@ def _next_number(work: UnitOfWork, referral: Referral) -> int:
 def remove(work: UnitOfWork, referral: Referral, number: int, *, by: Actor) -> str:
     """Take file `number` off `referral`, which `drafting.in_hand` has locked; its label.
 
-    Its content is deleted once this stands. Raises NotFound when it is not there (any more).
+    Its content is deleted once this stands. Raises NotFound when it is not there (any more),
+    Refused for evidence of an agreement that the council has been sent.
     """
     row = next((row for row in referral.files if row.number == number), None)
     if row is None:
         raise NotFound()
     openings.check_open(referral, SECTION)
+    if number == must_stay(referral):
+        raise Refused(
+            "This file is the evidence of the agreement, and the council did not ask about that, so"
+            " it stays. You can add another file."
+        )
     label = row.label
     _end(work, [row], FileState.REMOVED, by)
     drafting.note(work, referral, SECTION, by)

@@ -17,6 +17,7 @@ from s2s_portal.models.codes import Achieved, Action, Closure, Status
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import VisitRecord
 from s2s_portal.services import notices, referrals, visits
+from s2s_portal.services.labels import LEFT_AREA, with_council
 from s2s_portal.services.triage import check_seen
 
 CLOSURE_WORDS = {
@@ -24,7 +25,7 @@ CLOSURE_WORDS = {
     Closure.PARTLY_MET: "The outcomes were partly achieved",
     Closure.NOT_MET: "The outcomes were not achieved, and more support is needed",
     Closure.MOVED_SCHOOL: "The pupil has moved to another school",
-    Closure.LEFT_COUNTY: "The pupil has left Norfolk",
+    Closure.LEFT_COUNTY: LEFT_AREA,
     Closure.WITHDRAWN_PARENT: "The parents or carers withdrew",
     Closure.WITHDRAWN_SCHOOL: "The school withdrew",
     Closure.NO_ENGAGEMENT: "The support could not be arranged with the school",
@@ -35,6 +36,11 @@ ACHIEVED_WORDS = {
     Achieved.PARTLY: "Partly achieved",
     Achieved.NO: "Not achieved",
 }
+
+
+def closure_words() -> dict[Closure, str]:
+    """Why a referral was closed, in words, with the name of the council that runs the service."""
+    return with_council(CLOSURE_WORDS)
 
 
 def record_outcomes(
@@ -101,7 +107,7 @@ def close(
     if problem:
         raise Refused(problem)
     referral.closure = closure
-    told = f"{CLOSURE_WORDS[closure]}.\n{message}"
+    told = f"{closure_words()[closure]}.\n{message}"
     referrals.record(work, referral, Action.CLOSED, by=by, message=told)
     _tell(work, "referral_closed", referral)
     signals.tell(work, signals.referral_closed, closure=str(closure), **_of(referral, by))

@@ -41,6 +41,7 @@ def save_consent(
         setattr(row, name, value)
     if not row.agreed:
         row.scope, row.shared_with, row.evidence, row.privacy_notice = [], "", "", ""
+        row.evidence_file = None
         row.pupil_agreed = row.pupil_agreed_on = None
         forget(referral, ("sharing", "own"))
     elif referral.form_version == 1 or referral.kind is Kind.GROUP:
@@ -55,14 +56,16 @@ def save_sharing(
     scope: list[str],
     shared_with: str = "",
     evidence: str,
+    evidence_file: int | None = None,
     notice: bool,
     by: Actor,
     seen: str | None = None,
 ) -> None:
     """What was agreed to, where the evidence is, and that the privacy notice was given.
 
-    The version of the notice is frozen with it. Raises Refused unless a parent or carer agreed to
-    involvement and had the notice, or when nobody is named with whom to share.
+    The evidence is said in words, or is the attached file of that number, or both. The version of
+    the notice is frozen with it. Raises Refused unless a parent or carer agreed to involvement and
+    had the notice, when nobody is named with whom to share, or when there is no such evidence.
     """
     if not sections.agreed(referral):
         raise Refused("First say in the section before this one that a parent or carer has agreed.")
@@ -74,17 +77,27 @@ def save_sharing(
         )
     if "SHARING" in scope and not shared_with:
         raise Refused("Enter the services to share with", "shared_with")
+    _check_evidence(referral, evidence, evidence_file)
     if not notice:
         raise Refused("Give them the privacy notice, then tick the box", "notice")
     covers = [code for code in labels.SCOPES if code in scope]
     shared_with = shared_with if "SHARING" in scope else ""
-    given = {"scope": covers, "shared_with": shared_with, "evidence": evidence, "notice": True}
+    where = {"evidence": evidence, "evidence_file": evidence_file}
+    given = {"scope": covers, "shared_with": shared_with, **where, "notice": True}
     if settled(referral, "sharing", given, seen):
         return
     row = _row(referral, agreed=True)
-    row.scope, row.shared_with, row.evidence = covers, shared_with, evidence
+    row.scope, row.shared_with = covers, shared_with
+    row.evidence, row.evidence_file = evidence, evidence_file
     row.privacy_notice = setting("S2S_PRIVACY_NOTICE_VERSION")
     note(work, referral, "sharing", by)
+
+
+def _check_evidence(referral: Referral, evidence: str, file: int | None) -> None:
+    if file is not None and file not in {row.number for row in sections.evidence_files(referral)}:
+        raise Refused("Choose the file from the list", "evidence_file")
+    if file is None and not evidence.strip():
+        raise Refused("Enter where the evidence of their agreement is kept", "evidence")
 
 
 def save_own(

@@ -7,12 +7,13 @@ saved something else since, `Stale` is raised and nothing changes; None skips th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import object_session
 
 from s2s_portal import audit, clock, references
 from s2s_portal.database import UnitOfWork, session
@@ -97,9 +98,13 @@ def _begin(
     raise RuntimeError("No free reference was found.")
 
 
-def mine(reference: str, *, by: Actor) -> Referral:
-    """The referral `reference`, whole, if it is of a school `by` acts for; else NotFound."""
-    referral = referrals.get(reference, whole=True)
+def mine(reference: str, *, by: Actor, only: Collection[str] | None = None) -> Referral:
+    """The referral `reference`, whole, if it is of a school `by` acts for; else NotFound.
+
+    With `only`, for a page of those sections: whole but for the rows of others.
+    """
+    sections_ = None if only is None else frozenset(only)
+    referral = referrals.get(reference, whole=True, sections=sections_)
     if referral.urn not in by.establishments:
         raise NotFound()
     return referral
@@ -290,7 +295,8 @@ def note(work: UnitOfWork, referral: Referral, section: str, by: Actor, **more: 
     # The end of a draft is put off, and notice of it taken back (`drafts`).
     referral.saved_on = clock.today()
     referral.reminded_on = referral.expires_on = None
-    audit.wrote(work, f"saved {section} of", "referral", referral.reference)
+    if object_session(referral) is not None:  # what a colleague is asked for is kept elsewhere
+        audit.wrote(work, f"saved {section} of", "referral", referral.reference)
 
 
 def forget(referral: Referral, dropped: Iterable[str]) -> None:

@@ -29,6 +29,8 @@ from s2s_portal.models.answer import (
     Subject,
 )
 from s2s_portal.models.codes import Action, Status
+from s2s_portal.models.colleague import Contribution, HeadRemark
+from s2s_portal.models.match import MatchMark
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import attachments, calendar, notices, referrals
 from s2s_portal.services.terms import written
@@ -45,14 +47,22 @@ FORGOTTEN: tuple[type[Base], ...] = (
     OutcomeWanted,
     Agreement,
     DraftCopy,
+    MatchMark,
+    Contribution,
+    HeadRemark,
 )
 KEPT_TABLES = frozenset(
     {
         "referral_event",
+        "head_decision",  # that a head was asked, or agreed: no word of what the draft said
         "section_opening",  # of what has been sent
         "section_change",
         "agreement_withdrawal",
         "attachment",  # its own service lets go of the file and its label
+        "message",  # of what has been sent
+        "conversation",
+        "advice_request",  # which had been sent before it became a draft
+        "advice_event",
         "allocation",
         "visit",
         "visit_record",
@@ -80,6 +90,7 @@ BLANKED: dict[str, object] = {
             "declaration",
             "created_by_email",
             "fewer_cycles",
+            "repeat_reason",
         ),
         "",
     ),
@@ -87,6 +98,7 @@ BLANKED: dict[str, object] = {
     "answered": {},
     "support": [],
     "criteria": [],
+    "repeats": [],
 }
 
 

@@ -12,6 +12,11 @@ from datetime import date
 from s2s_portal.models.codes import Kind
 from s2s_portal.models.referral import Referral
 
+# Asked by every form, when the school has asked about the same pupil or class before: a rule of the
+# day on which it is sent, not a question of one edition.
+REPEAT = "repeat"
+REPEAT_TITLE = "Why you are asking again"
+
 
 @dataclass(frozen=True)
 class FormVersion:
@@ -30,6 +35,8 @@ class FormVersion:
 
     def title(self, kind: Kind | None, section: str) -> str:
         """What a section is called in a referral of `kind`."""
+        if section == REPEAT:
+            return REPEAT_TITLE
         own = self.own_titles.get((kind, section)) if kind else None
         return own or self.titles[section]
 
@@ -117,6 +124,14 @@ def current(day: date) -> FormVersion:
         (version for version in VERSIONS.values() if version.since <= day),
         key=lambda version: version.since,
     )
+
+
+def with_repeat(referral: Referral, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """`keys` of sections, with why it is asked again after whom it is about, if that is asked."""
+    if not referral.repeats or "subject" not in keys:
+        return keys
+    after = 1 + max(keys.index(key) for key in ("subject", "schooling") if key in keys)
+    return (*keys[:after], REPEAT, *keys[after:])
 
 
 def of(referral: Referral) -> FormVersion:

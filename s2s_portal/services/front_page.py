@@ -15,11 +15,12 @@ from sqlalchemy import ColumnElement, Select, bindparam, exists, func, literal, 
 from s2s_portal.database import session
 from s2s_portal.identity import Role, current_actor
 from s2s_portal.models.codes import Status
+from s2s_portal.models.conversation import Side
 from s2s_portal.models.ledger import EntryKind, LedgerEntry, PullLine
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Acknowledgement, Visit, VisitRecord
-from s2s_portal.services import trusts
+from s2s_portal.services import heads, trusts, waiting_messages
 
 COUNTED = 100  # a badge counts no further, so it takes as long with a million rows
 
@@ -92,6 +93,7 @@ def _statement(counted: tuple[Counted, ...], at_most: int | None) -> Select[Any]
 def _counted(roles: frozenset[Role]) -> tuple[Counted, ...]:
     rules = {
         Role.REFERRER: _school,
+        Role.HEAD: _head,
         Role.OFFICER: _officer,
         Role.PRACTITIONER: _practitioner,
         Role.FINANCE: _finance,
@@ -104,6 +106,12 @@ def _counted(roles: frozenset[Role]) -> tuple[Counted, ...]:
 
 def _referrals(*where: ColumnElement[bool]) -> Select[Any]:
     return select(literal(1)).select_from(Referral).where(*where)
+
+
+def _messages(side: Side) -> Counted:
+    tile = Tile(f"messages_{side}", "Messages that wait for your answer", "s2s.messages.index")
+    mine: Any = bindparam("establishments", expanding=True)
+    return tile, waiting_messages.waiting_for(side, bindparam("account"), mine)
 
 
 def _school() -> list[Counted]:
@@ -129,7 +137,14 @@ def _school() -> list[Counted]:
             _referrals(mine, Referral.status == Status.RETURNED),
         ),
         (Tile("unread", "Visit records to read", where), unread),
+        _messages(Side.SCHOOL),
     ]
+
+
+def _head() -> list[Counted]:
+    mine = Referral.urn.in_(bindparam("establishments", expanding=True))
+    tile = Tile("to_agree", "Drafts waiting for your agreement", "s2s.referrals.index")
+    return [(tile, _referrals(mine, heads.is_asked()))]
 
 
 def _officer() -> list[Counted]:
@@ -142,6 +157,7 @@ def _officer() -> list[Counted]:
             Tile("unallocated", "Referrals to allocate", "s2s.allocation.index"),
             _referrals(Referral.status == Status.ACCEPTED),
         ),
+        _messages(Side.COUNCIL),
     ]
 
 
@@ -162,6 +178,7 @@ def _practitioner() -> list[Counted]:
     return [
         (Tile("new", "New to you", where), new),
         (Tile("open", "Open referrals", where, calls=False), mine),
+        _messages(Side.PRACTITIONER),
     ]
 
 

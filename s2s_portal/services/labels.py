@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
+from typing import TypeVar
 
 from s2s_portal.models.codes import Kind, Support
+from s2s_portal.state import setting
+
+Code = TypeVar("Code")
+
 
 KINDS = {
     Kind.PUPIL: "One named pupil",
@@ -92,6 +98,14 @@ SUPPORT = {
     Support.SIGNPOSTING: "Signposting to other services",
     Support.REVERSE_VISIT: "A visit by your staff to a Complex Needs School",
 }
+
+
+LEFT_AREA = "The pupil has left the area of {council}"
+
+
+def with_council(words: Mapping[Code, str]) -> dict[Code, str]:
+    """Words for codes, with the name of the council that runs the service where they ask for it."""
+    return {code: text.format(council=setting("S2S_COUNCIL_NAME")) for code, text in words.items()}
 
 
 def date_words(day: date | None) -> str:

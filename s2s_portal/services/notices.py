@@ -16,10 +16,13 @@ from sqlalchemy import select
 
 from s2s_portal import jobs
 from s2s_portal.database import UnitOfWork, session
+from s2s_portal.models.conversation import AdviceRequest
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.rendering import fragment
 from s2s_portal.state import setting, state
+
+About = Referral | AdviceRequest
 
 SUBJECTS = {
     "draft_expires": "Draft referral {reference} will soon be deleted",
@@ -44,6 +47,13 @@ SUBJECTS = {
     "referral_amended": "Referral {reference} has been amended",
     "referral_withdrawn": "Referral {reference} has been withdrawn",
     "referral_agreement_withdrawn": "Referral {reference}: the support has been stopped",
+    "colleague_asked": "A school asks you to fill in one section",
+    "colleague_handed_back": "Draft referral {reference}: a colleague has filled in a section",
+    "head_asked": "Draft referral {reference} is waiting for your agreement",
+    "head_agreed": "Draft referral {reference}: the head has agreed",
+    "head_not_yet": "Draft referral {reference}: the head has not agreed yet",
+    "message_waiting": "{reference}: there is a message for you",
+    "advice_answered": "Request for advice {reference} has been answered",
     "practitioner_invited": "You are invited to School to School Support",
 }
 
@@ -65,7 +75,7 @@ def _path_to(endpoint: str, values: dict[str, str | int]) -> str:
 
 
 def tell_address(
-    work: UnitOfWork, notice: str, address: str, referral: Referral, link: str, day: str = ""
+    work: UnitOfWork, notice: str, address: str, referral: About, link: str, day: str = ""
 ) -> None:
     """Send `notice` (a key of SUBJECTS) to a mail address once the transaction stands.
 
@@ -84,7 +94,12 @@ def tell_school(work: UnitOfWork, notice: str, referral: Referral, link: str) ->
 def tell_officers(work: UnitOfWork, notice: str, referral: Referral) -> None:
     """Send `notice` to the officers' shared mailbox, if the council has named one."""
     link = link_to("s2s.triage.show", reference=referral.reference)
-    tell_address(work, notice, setting("S2S_OFFICER_MAILBOX") or "", referral, link)
+    tell_officer_mailbox(work, notice, referral, link)
+
+
+def tell_officer_mailbox(work: UnitOfWork, notice: str, about: About, link: str) -> None:
+    """Send `notice` to that mailbox with a `link` of its own."""
+    tell_address(work, notice, setting("S2S_OFFICER_MAILBOX") or "", about, link)
 
 
 def tell_practitioner(
@@ -102,7 +117,7 @@ def tell_leads(
 
 
 def _defer(
-    work: UnitOfWork, notice: str, referral: Referral, link: str, **recipient: str | int
+    work: UnitOfWork, notice: str, referral: About, link: str, **recipient: str | int
 ) -> None:
     if notice not in SUBJECTS:
         raise KeyError(notice)

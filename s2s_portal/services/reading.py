@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from datetime import date
 
 from s2s_portal.models.answer import Subject
+from s2s_portal.models.attachment import FileState
 from s2s_portal.models.codes import Kind, Support
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import first_form_reading, form_versions, labels
 from s2s_portal.services.labels import date_words
 
 Lines = list[tuple[str, str]]
+EVIDENCE = "Attached evidence"  # pages put a link to the file in its place
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def parts(referral: Referral, *, with_upn: bool = True) -> list[Part]:
     form = form_versions.of(referral)
     found = [
         Part(key, form.title(referral.kind, key), part_lines(referral, key))
-        for key in form.asked[referral.kind or Kind.PUPIL]
+        for key in form_versions.with_repeat(referral, form.asked[referral.kind or Kind.PUPIL])
     ]
     if not with_upn:
         found = [
@@ -128,6 +130,15 @@ def _schooling(referral: Referral) -> Lines:
         ("Year group", labels.YEAR_GROUPS.get(subject.year_group, "")),
         ("Taught out of their year group", "Yes" if subject.out_of_year else ""),
         ("SEN provision", labels.PROVISIONS.get(subject.sen_provision, "")),
+    ]
+
+
+def _repeat(referral: Referral) -> Lines:
+    if not referral.repeat_reason:
+        return []
+    return [
+        ("Earlier referrals", "\n".join(referral.repeats)),
+        ("Why another", referral.repeat_reason),
     ]
 
 
@@ -229,8 +240,23 @@ def _sharing(referral: Referral) -> Lines:
         ("What was agreed", "\n".join(covers)),
         ("Services to share with", agreement.shared_with),
         ("Where the evidence is kept", agreement.evidence),
+        (EVIDENCE, _evidence(referral)),
         ("Privacy notice given", agreement.privacy_notice),
     ]
+
+
+def _evidence(referral: Referral) -> str:
+    """The attached file that is the evidence, and what has become of it."""
+    number = referral.agreement.evidence_file if referral.agreement else None
+    if number is None:
+        return ""
+    row = next((row for row in referral.files if row.number == number), None)
+    if row is None:
+        return f"File {number}, which has been removed"
+    refused = row.state is FileState.REFUSED
+    return f"File {number}" + (
+        ", which was refused: it may contain a virus" if refused else f": {row.label}"
+    )
 
 
 def _own(referral: Referral) -> Lines:
@@ -261,6 +287,7 @@ READERS: dict[str, Callable[[Referral], Lines]] = {
     "school": _school,
     "subject": _subject,
     "schooling": _schooling,
+    form_versions.REPEAT: _repeat,
     "needs": _needs,
     "criteria": _criteria,
     "tried": _tried,

@@ -8,51 +8,80 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from s2s_portal import access, audit, clock, references
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import NotFound, OutOfOrder
 from s2s_portal.identity import Actor, current_actor
+from s2s_portal.models.answer import Need, OutcomeWanted, StrategyTried
 from s2s_portal.models.change import SectionOpening
 from s2s_portal.models.codes import GIVEN, STATUS_AFTER, Action, Status
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.services import service_levels
 
-WHOLE = (
+
+def _rows(kind: Any, order: Any) -> Select[Any]:
+    return select(kind).where(kind.referral_id == bindparam("id")).order_by(order)
+
+
+ONE_ROW = (
     joinedload(Referral.subject),
     joinedload(Referral.agreement),
     joinedload(Referral.files),  # ten at most: rows here cost less than a statement of their own
-    selectinload(Referral.needs),
-    selectinload(Referral.strategies),
-    selectinload(Referral.outcomes),
-    # Joined to the history, so that what was asked and what changed cost no statement more.
+)
+# The sections that have rows of their own, each of which costs a statement. A page that names what
+# it needs asks these as they stand: a loader would build them anew each time.
+ROWS: dict[str, tuple[Any, Select[Any]]] = {
+    "needs": (Referral.needs, _rows(Need, Need.rank)),
+    "tried": (Referral.strategies, _rows(StrategyTried, StrategyTried.position)),
+    "outcomes": (Referral.outcomes, _rows(OutcomeWanted, OutcomeWanted.position)),
+}
+# Joined to the history, so that what was asked and what changed cost no statement more.
+HISTORY = (
     selectinload(Referral.events)
     .joinedload(ReferralEvent.openings)
-    .joinedload(SectionOpening.change),
+    .joinedload(SectionOpening.change)
 )
+WHOLE = (*ONE_ROW, *(selectinload(rows) for rows, _ in ROWS.values()), HISTORY)
 
 
 @cache  # building and recognising the statement costs more than one of its parts
-def _found(whole: bool) -> Select[Referral]:
+def _found(whole: bool, history: bool) -> Select[Referral]:
     query = (
         select(Referral)
         .where(Referral.reference == bindparam("reference"))
         .options(joinedload(Referral.establishment))
     )
-    return query.options(*WHOLE, joinedload(Referral.terms)) if whole else query
+    if not whole:
+        return query
+    return query.options(*(WHOLE if history else ONE_ROW), joinedload(Referral.terms))
 
 
-def get(reference: str, *, whole: bool = False, lock: bool = False) -> Referral:
+@cache
+def _history() -> Select[Referral]:
+    return select(Referral).where(Referral.id == bindparam("id")).options(HISTORY)
+
+
+def get(
+    reference: str,
+    *,
+    whole: bool = False,
+    sections: frozenset[str] | None = None,
+    lock: bool = False,
+) -> Referral:
     """The referral `reference`, with its establishment; `whole` loads every part and the history.
 
-    `whole` is a read of pupil data and is audited. `lock` holds the row until the transaction
-    ends. Raises NotFound when there is none *or* it is not the acting person's to see.
+    With `sections` only the rows of those of them that have rows, and the history of one that has
+    been sent: for a page that needs no more. `whole` is a read of pupil data and is audited. `lock`
+    holds the row until the transaction ends. Raises NotFound when there is none *or* it is not the
+    acting person's to see.
     """
     tidy = references.parse(reference)
     if tidy is None:
         raise NotFound()
-    query = _found(whole)
+    query = _found(whole, sections is None)
     if lock:
         query = query.with_for_update(of=Referral).execution_options(populate_existing=True)
     referral = session().scalars(query, {"reference": tidy}).unique().one_or_none()
@@ -63,7 +92,20 @@ def get(reference: str, *, whole: bool = False, lock: bool = False) -> Referral:
     access.check_may_see(actor, referral, allocation)
     if whole:
         audit.looked_at("referral", referral.reference)
+        if sections is not None:
+            _load(referral, sections)
     return referral
+
+
+def _load(referral: Referral, sections: frozenset[str]) -> None:
+    """The rows of `sections`, and the history of what has been sent: a draft's is of no use yet."""
+    found = {"id": referral.id}
+    for section in ROWS.keys() & sections:
+        attribute, query = ROWS[section]
+        rows = session().scalars(query, found).all()
+        set_committed_value(referral, attribute.key, list(rows))
+    if referral.submitted_at is not None:
+        session().scalars(_history(), found).unique().one()
 
 
 def open_allocation(referral: Referral) -> Allocation | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from s2s_portal import clock
+from s2s_portal.models.attachment import GONE, Attachment, FileState, FileType
 from s2s_portal.models.codes import Kind
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import form_versions, openings, terms, year_groups
@@ -20,7 +21,7 @@ FILES = "files"
 UNASKED = frozenset({"kind", "declaration"})
 ASKABLE = {
     key: words for key, words in form_versions.SECOND.titles.items() if key not in UNASKED
-} | {FILES: "Files"}
+} | {form_versions.REPEAT: form_versions.REPEAT_TITLE, FILES: "Files"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def keys(referral: Referral) -> tuple[str, ...]:
         # The first form asks the same of everybody.
         asked = set.intersection(*(set(keys) for keys in form.asked.values()))
         return tuple(key for key in form.asked[Kind.PUPIL] if key in asked)
-    found = form.asked[referral.kind]
+    found = form_versions.with_repeat(referral, form.asked[referral.kind])
     return found if pupil_is_old_enough(referral) else tuple(k for k in found if k != "own")
 
 
@@ -84,7 +85,8 @@ def may_be_asked(referral: Referral) -> dict[str, str]:
 def titles(referral: Referral) -> dict[str, str]:
     """What every section is called that this referral's form knows, and the files."""
     form = form_versions.of(referral)
-    return {**{key: form.title(referral.kind, key) for key in form.titles}, FILES: "Files"}
+    known = (*form.titles, form_versions.REPEAT)
+    return {**{key: form.title(referral.kind, key) for key in known}, FILES: "Files"}
 
 
 def asked(referral: Referral) -> list[Section]:
@@ -96,7 +98,10 @@ def grouped(referral: Referral) -> list[tuple[str, list[Section]]]:
     """The sections under the headings of the task list."""
     sections = {section.key: section for section in asked(referral)}
     groups = [
-        (heading, [sections[key] for key in below if key in sections])
+        (
+            heading,
+            [sections[k] for k in form_versions.with_repeat(referral, below) if k in sections],
+        )
         for heading, below in form_versions.of(referral).groups
     ]
     return [(heading, found) for heading, found in groups if found]
@@ -167,15 +172,44 @@ def _year_stands(referral: Referral) -> bool:
     return year_groups.fits(subject.date_of_birth, subject.year_group, clock.today())
 
 
+def repeat_stands(referral: Referral) -> bool:
+    """Whether a reason is given, and was given knowing of all that is known now."""
+    known = referral.answered.get(form_versions.REPEAT, {}).get("of", ())
+    return bool(referral.repeat_reason) and set(referral.repeats) <= set(known)
+
+
 def _tried_stands(referral: Referral) -> bool:
     if referral.form_version == 1:
         return bool(referral.strategies)
     return len(referral.strategies) >= CYCLES or bool(referral.fewer_cycles)
 
 
+def evidence_files(referral: Referral) -> list[Attachment]:
+    """The attached files that can be evidence of agreement: there, of that type, not refused."""
+    return [
+        row
+        for row in referral.files
+        if row.type is FileType.CONSENT and row.state not in {*GONE, FileState.REFUSED}
+    ]
+
+
+def problem(referral: Referral, section: str) -> str:
+    """What has happened to what a section says since it was saved, in a sentence; often nothing."""
+    number = referral.agreement.evidence_file if referral.agreement else None
+    if section != "sharing" or number is None:
+        return ""
+    if number in {row.number for row in evidence_files(referral)}:
+        return ""
+    refused = any(row.number == number and row.state is FileState.REFUSED for row in referral.files)
+    what = "was refused, as it may contain a virus" if refused else "has been removed"
+    return f"The file that is the evidence of agreement {what}. Say where the evidence is now."
+
+
 def _sharing_stands(referral: Referral) -> bool:
     given = referral.agreement
-    return given is not None and INVOLVEMENT in given.scope and bool(given.privacy_notice)
+    if given is None or problem(referral, "sharing"):
+        return False
+    return INVOLVEMENT in given.scope and bool(given.privacy_notice)
 
 
 def _own_stands(referral: Referral) -> bool:
@@ -199,6 +233,7 @@ STANDS: dict[str, Callable[[Referral], bool]] = {
     "sharing": _sharing_stands,
     "own": _own_stands,
     "declaration": _declaration_stands,
+    form_versions.REPEAT: repeat_stands,
 }
 
 # What must be complete before a section makes sense, and how that is said.

@@ -27,8 +27,11 @@ def due_on(status: Status, since: datetime) -> date | None:
     working day. The rule is the one in force on that day; a later rule moves no earlier promise.
     """
     step = WAITS_FOR.get(status)
-    if step is None:
-        return None
+    return None if step is None else promised(step, since)
+
+
+def promised(step: Step, since: datetime) -> date | None:
+    """The last day for `step` of something that came at the instant `since`, as above."""
     received = working_days.day_received(clock.local(since))
     days = session().scalar(
         select(ServiceLevel.working_days)

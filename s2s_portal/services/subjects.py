@@ -12,7 +12,14 @@ from s2s_portal.identity import Actor
 from s2s_portal.models.answer import Subject
 from s2s_portal.models.codes import Kind, Support
 from s2s_portal.models.referral import Referral
-from s2s_portal.services import draft_rules, form_versions, openings, sections
+from s2s_portal.services import (
+    colleagues,
+    draft_rules,
+    form_versions,
+    openings,
+    repeats,
+    sections,
+)
 from s2s_portal.services.draft_rules import Involved
 from s2s_portal.services.drafting import forget, note, seen_mark, settled
 
@@ -21,14 +28,17 @@ ABOUT = frozenset({"subject", "schooling", "services", "consent", "sharing", "ow
 
 
 def would_drop(referral: Referral, kind: Kind) -> list[str]:
-    """The keys of the answered sections that a change to `kind` drops, in order."""
+    """The keys of the sections that a change to `kind` drops, in order: what is answered there,
+    and what a colleague was asked for.
+    """
     if referral.kind in {None, kind}:
         return []
     stays = set(form_versions.of(referral).asked[kind]) - ABOUT
+    written = {row.section for row in colleagues.open_ones(referral)} | referral.answered.keys()
     return [
         key
         for key in sections.keys(referral)
-        if key in referral.answered and key != "kind" and key not in stays
+        if key in written and key != "kind" and key not in stays
     ]
 
 
@@ -57,6 +67,7 @@ def choose_kind(
             "The referral has changed since you opened this page. Check it and choose again."
         )
     if referral.kind is not kind:
+        colleagues.end_unasked(work, referral, form_versions.of(referral).asked[kind])
         _drop(work, referral, dropped)
     referral.kind = kind
     referral.support = [Support.TRAINING.value] if kind is Kind.TRAINING else referral.support
@@ -76,7 +87,7 @@ def _drop(work: UnitOfWork, referral: Referral, dropped: list[str]) -> None:
     if "support" in dropped:
         referral.support, referral.reason = [], ""
     forget(referral, dropped)
-    work.flush()
+    repeats.note(work, referral)
 
 
 def save_subject(
@@ -142,7 +153,8 @@ def _save(
     subject = _subject(referral)
     for name, value in given.items():
         setattr(subject, name, value)
-    note(work, referral, section, by)
+    alike = repeats.note(work, referral)
+    note(work, referral, section, by, **alike)
 
 
 def _check_needs_still_fit(referral: Referral, provision: str) -> None:

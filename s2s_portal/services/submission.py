@@ -14,9 +14,11 @@ from s2s_portal.services import (
     changes,
     draft_rules,
     drafting,
+    heads,
     intake,
     notices,
     referrals,
+    repeats,
     sections,
     terms,
 )
@@ -40,8 +42,9 @@ def submit(
     stands. The first submission freezes the day of receipt, the terms, the fee and its reason;
     sending again keeps them. `seen` is the version that was checked: nothing is sent when an answer
     has changed since; None skips the question. Raises NotFound, Refused (no good token),
-    MayNotRefer (of it IntakeClosed), ConsentMissing, Incomplete, or Stale (also for a page from
-    before the council asked for more).
+    MayNotRefer (of it IntakeClosed), ConsentMissing, HeadMustAgree, Incomplete (of it RepeatFound:
+    the school has sent another about the same meanwhile), or Stale (also for a page from before the
+    council asked for more).
     """
     if not TOKEN.fullmatch(token):
         raise Refused("Check your answers on this page, then send the referral.")
@@ -59,6 +62,8 @@ def submit(
             " Check them again below, then send the referral."
         )
     _check(referral)
+    repeats.check_again(work, referral)
+    heads.check(work, referral, by=by)
     action = Action.RESUBMITTED if referral.submitted_at else Action.SUBMITTED
     if action is Action.SUBMITTED:
         _freeze(referral, window=intake.place(referral.establishment.setting_kind, clock.today()))

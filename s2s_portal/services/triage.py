@@ -113,6 +113,11 @@ def return_for_information(
     return referral
 
 
+def opened_too(referral: Referral) -> list[str]:
+    """The sections that are opened with the agreement, as they stand or fall with it."""
+    return [key for key in ("sharing", "own") if key in sections.keys(referral)]
+
+
 def check_undecided(referral: Referral) -> None:
     """Raise AlreadyDecided, saying who decided what and when, unless it waits for a decision."""
     if referral.status is Status.SUBMITTED:
@@ -212,6 +217,5 @@ def _announce(
 
 def _with_what_follows(referral: Referral, questions: Mapping[str, str]) -> dict[str, str]:
     """The questions, and with one about the agreement the sections that stand or fall with it."""
-    follows = ("sharing", "own") if "consent" in questions else ()
-    more = {key: questions["consent"] for key in follows if key in sections.keys(referral)}
-    return {**more, **questions}
+    follows = opened_too(referral) if "consent" in questions else ()
+    return {**{key: questions["consent"] for key in follows}, **questions}

@@ -28,11 +28,12 @@ from s2s_portal.models.codes import UNDER_WAY, Action, Kind, Status, Withdrawal
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit
 from s2s_portal.services import notices, referrals, standing
+from s2s_portal.services.labels import LEFT_AREA, with_council
 from s2s_portal.services.triage import check_seen
 
 WORDS = {
     Withdrawal.MOVED_SCHOOL: "The pupil has moved, or is moving, to another school",
-    Withdrawal.LEFT_COUNTY: "The pupil has left Norfolk",
+    Withdrawal.LEFT_COUNTY: LEFT_AREA,
     Withdrawal.NO_LONGER_NEEDED: "Things have improved, and support is no longer needed",
     Withdrawal.OTHER_SUPPORT: "Support has been found elsewhere",
     Withdrawal.AGREEMENT: "A parent or carer no longer agrees",
@@ -48,6 +49,11 @@ GROUPS: tuple[tuple[str, tuple[Withdrawal, ...]], ...] = (
     ("The referral", (Withdrawal.MISTAKE, Withdrawal.OTHER)),
 )
 WITHDRAWABLE = UNDER_WAY | {Status.RETURNED}
+
+
+def words() -> dict[Withdrawal, str]:
+    """Why a referral was withdrawn, in words, with the council that runs the service by name."""
+    return with_council(WORDS)
 
 
 class Stage(StrEnum):
@@ -142,7 +148,7 @@ def withdraw(
     if referral.urn not in by.establishments:
         raise NotFound()
     check_seen(referral, seen)
-    told = f"{WORDS[reason]}.\n{message}\n{effect(referral).fee}"
+    told = f"{words()[reason]}.\n{message}\n{effect(referral).fee}"
     _end(work, referral, reason, Action.WITHDRAWN, told, by)
     return referral
 

@@ -41,7 +41,7 @@ def actor(role: Role) -> Actor:
         name=f"Invented {str(role).replace('_', ' ').title()}",
         email=f"{str(role).replace('_', '-')}@s2s.example",
         roles=frozenset({role}),
-        establishments=(invented.SCHOOL,) if role is Role.REFERRER else (),
+        establishments=(invented.SCHOOL,) if role in {Role.REFERRER, Role.HEAD} else (),
         provider=invented.PROVIDER if role in {Role.PRACTITIONER, Role.LEAD} else None,
     )
 

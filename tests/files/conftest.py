@@ -65,6 +65,11 @@ class Desk:
             page = self.client.follow(page)
         return page
 
+    def attach_as(self, key: str, reference: str, *, status: int) -> Page:
+        """Send the form that attaches a file as somebody, whatever their pages offer."""
+        self.client.sign_on(key)
+        return self.attach(reference, status=status)
+
     def rows(self) -> list[Attachment]:
         """Every file that was ever attached, in order."""
         self.session.expire_all()
@@ -74,9 +79,9 @@ class Desk:
         """The newest."""
         return self.rows()[-1]
 
-    def scan(self) -> None:
-        """Have the newest scanned, as the worker would."""
-        newest = self.row().id
+    def scan(self, place: int = -1) -> None:
+        """Have the newest scanned, or the one at `place`, as the worker would."""
+        newest = self.rows()[place].id
         with acting_as(SYSTEM):
             our_session().rollback()
             file_upkeep.scan(newest, "https://portal.example/s2s/")

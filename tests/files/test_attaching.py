@@ -7,19 +7,23 @@ from io import BytesIO
 
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
+from sqlalchemy.exc import DBAPIError
 
 from s2s_portal import storage
+from s2s_portal.database import session as our_session
+from s2s_portal.identity import acting_as
 from s2s_portal.models.attachment import FileState
 from s2s_portal.models.codes import Status
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import attachments
 from tests import rows
 from tests.answers import complete, start, token
-from tests.client import Client
+from tests.client import Client, Page
 from tests.files import made
 from tests.files.clamd import MARK, needs_clamd
 from tests.files.conftest import Desk, names_in
+from tests.world import ACTORS
 
 pytestmark = [needs_clamd, pytest.mark.usefixtures("may_2019")]
 MARKED = made.docx(body=f"<w:t>{MARK.decode()}</w:t>")
@@ -217,6 +221,74 @@ def test_what_was_sent_can_be_had_but_not_changed(desk: Desk) -> None:
     assert "The plan" in client.get("triage.show", reference=reference).words
     desk.have(reference)
     desk.have(reference, 2, status=409)
+
+
+@pytest.fixture
+def sent(desk: Desk) -> str:
+    """A referral that has been sent without a file."""
+    reference = complete(desk.client.sign_on("senco"))
+    form = {"token": token(desk.client, reference)}
+    desk.client.post("referrals.submit", form, reference=reference)
+    return reference
+
+
+def crafted(desk: Desk, key: str, reference: str, status: int) -> Page:
+    """Somebody posts the form that adds a file, which no page offers them."""
+    page = desk.attach_as(key, reference, status=status)
+    assert desk.rows() == []
+    return page
+
+
+def test_a_crafted_upload_to_what_was_sent(desk: Desk, sent: str) -> None:
+    page = crafted(desk, "senco", sent, 422)
+    assert "has been sent, so it can no longer be changed" in page.errors[0]
+    crafted(desk, "other-senco", sent, 404)
+    crafted(desk, "officer", sent, 403)
+
+
+def test_a_crafted_upload_after_a_return_that_asked_for_no_files(desk: Desk, sent: str) -> None:
+    def send_back(*sections: str) -> None:
+        desk.client.sign_on("officer")
+        page = desk.client.get("triage.return_for_information", reference=sent)
+        form = {f"question_{section}": "Which?" for section in sections}
+        form |= {"seen": page.value("seen"), "sections": list(sections)}  # type: ignore[dict-item]
+        desk.client.post("triage.return_for_information", form, reference=sent)
+
+    send_back("needs")
+    page = crafted(desk, "senco", sent, 422)
+    assert "The council did not ask about this section" in page.errors[0]
+    assert not page.document.xpath("//main//form[@enctype]")
+    crafted(desk, "other-senco", sent, 404)
+    desk.client.sign_on("senco")
+    again = {"token": token(desk.client, sent)}
+    desk.client.post("referrals.submit", again, reference=sent)
+    send_back("files")
+    desk.client.sign_on("senco")
+    desk.attach(sent)
+    assert len(desk.rows()) == 1, "the control: a return that asks for files takes one"
+
+
+def test_a_crafted_upload_to_what_was_withdrawn(desk: Desk, sent: str) -> None:
+    page = desk.client.get("referrals.withdraw", reference=sent)
+    form = {"seen": page.value("seen"), "reason": "SENT_BY_MISTAKE", "message": ""}
+    desk.client.post("referrals.withdraw", form, reference=sent)
+    crafted(desk, "senco", sent, 422)
+    crafted(desk, "other-senco", sent, 404)
+
+
+def test_the_database_refuses_those_uploads_too(desk: Desk, sent: str) -> None:
+    """Without the service's own question, by each person who might try."""
+    values = "1, 'ISP', 'x', 'pdf', 5, repeat('0', 64), repeat('a', 32), 'waiting', now()"
+    add = (
+        "INSERT INTO s2s.attachment (referral_id, number, type, label, extension, size, sha256,"
+        f" name, state, added_at, added_by_id, added_by_name) SELECT :id, {values}, :by, 'X'"
+    )
+    referral_id = desk.session.scalars(select(Referral.id).where(Referral.reference == sent)).one()
+    desk.session.commit()
+    for key in ("senco", "other-senco", "officer", "practitioner"):
+        with acting_as(ACTORS[key]), pytest.raises(DBAPIError, match="row-level security"):
+            our_session().execute(text(add), {"id": referral_id, "by": key})
+        our_session().rollback()
 
 
 def test_a_page_to_check_is_stale_once_a_file_has_come(desk: Desk) -> None:

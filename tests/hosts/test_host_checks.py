@@ -38,6 +38,7 @@ BASE = """<!DOCTYPE html><html lang="en"><head><title>{% block title %}{% endblo
 GOOD = {
     "TESTING": False,
     "SECRET_KEY": "0123456789abcdef" * 4,
+    "S2S_MATCH_KEY": "fedcba9876543210" * 4,
     "SESSION_COOKIE_SECURE": True,
     "SESSION_COOKIE_SAMESITE": "Lax",
     "REMEMBER_COOKIE_SECURE": True,
@@ -101,6 +102,7 @@ def test_with_a_good_host_all_is_well(smtp: int) -> None:
         "secret key",
         "debug",
         "cookies",
+        "match key",
         "CSRF",
         "layout",
         "headers",
@@ -119,6 +121,13 @@ def test_with_a_good_host_all_is_well(smtp: int) -> None:
         ("secret key", {"SECRET_KEY": "short"}, "fail SECRET_KEY can be guessed"),
         ("secret key", {"SECRET_KEY": "change-me-" * 5}, "fail SECRET_KEY can be guessed"),
         ("secret key", {"SECRET_KEY": b"0123456789abcdef01"}, "warn SECRET_KEY is shorter"),
+        ("match key", {"S2S_MATCH_KEY": None}, "warn S2S_MATCH_KEY is not set"),
+        ("match key", {"S2S_MATCH_KEY": "short"}, "warn S2S_MATCH_KEY is shorter"),
+        (
+            "match key",
+            {"S2S_MATCH_KEY": "0123456789abcdef" * 4},
+            "warn S2S_MATCH_KEY is the SECRET",
+        ),
         ("debug", {"DEBUG": True}, "fail DEBUG is on"),
         ("cookies", {"SESSION_COOKIE_SECURE": False}, "fail The session cookie also goes over"),
         (

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from s2s_portal import Role, database, s2s_nav_items
 from s2s_portal.identity import acting_as
 from s2s_portal.models.codes import Status
+from s2s_portal.models.conversation import Side
 from s2s_portal.services import front_page, worklist
 from tests import fees, rows, world
 from tests.client import Client
@@ -21,6 +22,8 @@ from tests.host import make_host
 from tests.hosts.legacy.app import Directory
 from tests.hosts.path import REFERENCE
 from tests.hosts.towns import Town
+
+OFFICERS = ["Triage", "Allocation", "Advice", "Messages"]
 
 
 def entries(app: Flask, key: str, path: str) -> list[tuple[str, bool]]:
@@ -30,10 +33,15 @@ def entries(app: Flask, key: str, path: str) -> list[tuple[str, bool]]:
 
 
 def test_each_person_gets_their_own_entries(app: Flask) -> None:
-    assert entries(app, "senco", "/s2s/") == [("Referrals", False)]
+    assert entries(app, "senco", "/s2s/") == [
+        ("Referrals", False),
+        ("Advice", False),
+        ("Messages", False),
+    ]
     assert entries(app, "trust-viewer", "/s2s/finance/trust") == [("Your schools", True)]
     assert entries(app, "outsider", "/s2s/") == []
-    assert [text for text, _ in entries(app, "officer", "/s2s/")] == ["Triage", "Allocation"]
+    assert [text for text, _ in entries(app, "officer", "/s2s/")] == OFFICERS
+    assert [text for text, _ in entries(app, "lead", "/s2s/")] == ["Visits", "Messages"]
 
 
 def test_one_entry_says_where_one_is(app: Flask) -> None:
@@ -47,7 +55,12 @@ def test_one_entry_says_where_one_is(app: Flask) -> None:
 
 def test_the_links_are_addresses_below_the_prefix(app: Flask) -> None:
     with app.test_request_context("/"), acting_as(world.ACTORS["officer"]):
-        assert [item["href"] for item in s2s_nav_items()] == ["/s2s/triage/", "/s2s/allocation/"]
+        assert [item["href"] for item in s2s_nav_items()] == [
+            "/s2s/triage/",
+            "/s2s/allocation/",
+            "/s2s/advice/",
+            "/s2s/messages/",
+        ]
 
 
 def test_the_hosts_own_pages_have_the_entries_too(settled: Callable[[str], Town]) -> None:
@@ -93,13 +106,14 @@ def badges(app: Flask, key: str) -> dict[str, int | None]:
 @pytest.fixture
 def waiting(session: Session) -> None:
     """Something that waits for each of them, and something that does not."""
-    rows.referral(session, "S2S-19-3334", status=Status.SUBMITTED)
+    rows.message(session, rows.referral(session, "S2S-19-3334", status=Status.SUBMITTED))
     rows.referral(session, "S2S-19-3336", status=Status.SUBMITTED, urn=world.OTHER_SCHOOL)
     rows.referral(session, "S2S-19-3337", status=Status.ACCEPTED)
     rows.referral(session, "S2S-19-3338", status=Status.DRAFT)
     rows.referral(session, "S2S-19-3339", status=Status.RETURNED)
     new = rows.referral(session, "S2S-19-333C", status=Status.ALLOCATED)
     rows.allocation(session, new, "practitioner")
+    rows.message(session, new, to_side=Side.PRACTITIONER)
     begun = rows.referral(session, "S2S-19-333D", status=Status.ALLOCATED)
     rows.visit(session, begun, rows.allocation(session, begun, "practitioner"), 1, issued=True)
     fees.charged(session, 500)
@@ -107,12 +121,17 @@ def waiting(session: Session) -> None:
 
 
 def test_each_entry_says_how_many_wait_for_this_person(app: Flask, waiting: None) -> None:
-    assert badges(app, "officer") == {"Triage": 2, "Allocation": 2}
-    assert badges(app, "senco") == {"Referrals": 1}
-    assert badges(app, "other-senco") == {"Referrals": 0}
-    assert badges(app, "practitioner") == {"Visits": 1}
-    assert badges(app, "colleague") == {"Visits": 0}
-    assert badges(app, "lead") == {"Visits": None}
+    assert badges(app, "officer") == {
+        "Triage": 2,
+        "Allocation": 2,
+        "Advice": None,
+        "Messages": 1,
+    }
+    assert badges(app, "senco") == {"Referrals": 1, "Advice": None, "Messages": 0}
+    assert badges(app, "other-senco") == {"Referrals": 0, "Advice": None, "Messages": 0}
+    assert badges(app, "practitioner") == {"Visits": 1, "Messages": 1}
+    assert badges(app, "colleague") == {"Visits": 0, "Messages": 0}
+    assert badges(app, "lead") == {"Visits": None, "Messages": None}
     assert badges(app, "finance") == {"Fee ledger": None, "Pulls": 1}
     assert badges(app, "manager") == {"What it achieved": None}
 
@@ -123,7 +142,7 @@ def test_a_badge_counts_no_further_than_its_cap(
     monkeypatch.setattr(front_page, "COUNTED", 2)
     with app.test_request_context("/"), acting_as(world.ACTORS["officer"]):
         shown = [(item["badge"], item["badge_text"]) for item in s2s_nav_items()]
-    assert shown == [(2, "1+"), (2, "1+")]
+    assert shown == [(2, "1+"), (2, "1+"), (None, ""), (1, "1")]
 
 
 def test_all_badges_cost_one_statement_however_often_the_menu_is_made(
@@ -137,12 +156,12 @@ def test_all_badges_cost_one_statement_however_often_the_menu_is_made(
         establishments=(world.SCHOOL,),
     )
     with app.test_request_context("/"), acting_as(several):
-        assert len(s2s_nav_items(badges=False)) == 10
+        assert len(s2s_nav_items(badges=False)) == 12
         assert seen == []
         for _ in range(3):
-            assert sum(item["badge"] or 0 for item in s2s_nav_items()) == 6
+            assert sum(item["badge"] or 0 for item in s2s_nav_items()) == 7
         (asked,) = [one for one in seen if "count(*)" in one]
-        assert asked.count("LIMIT") == asked.count("count(*)") == 6
+        assert asked.count("LIMIT") == asked.count("count(*)") == 10
         assert (
             len([one for one in seen if one.startswith("SELECT") and "set_config" not in one]) == 1
         )
@@ -151,13 +170,18 @@ def test_all_badges_cost_one_statement_however_often_the_menu_is_made(
 def test_our_own_menu_shows_them_to_everybody(client: Client, waiting: None) -> None:
     page = client.sign_on("officer").get("triage.index")
     menu = "//nav[@aria-label='School to School Support']//a"
-    assert page.all(menu) == ["Triage, 2 waiting", "Allocation, 2 waiting"]
+    assert page.all(menu) == [
+        "Triage, 2 waiting",
+        "Allocation, 2 waiting",
+        "Advice",
+        "Messages, 1 waiting",
+    ]
     assert client.sign_on("manager").get("home.index").all(menu) == ["What it achieved"]
 
 
 def test_without_the_database_there_is_a_menu_without_badges() -> None:
     app = make_host("postgresql+psycopg://nobody@127.0.0.1:1/none", dict(world.ACTORS))
-    assert badges(app, "officer") == {"Triage": None, "Allocation": None}
+    assert badges(app, "officer") == dict.fromkeys(OFFICERS)
     page = Client(app).sign_on("officer").get("triage.index", status=503)
     assert "waiting" not in page.words
 
@@ -172,7 +196,7 @@ def test_an_error_page_does_not_ask_an_absent_database_again(
     monkeypatch.setattr(worklist, "listing", away)
     monkeypatch.setattr(front_page, "badges", lambda: asked.append(1) or {})
     page = client.sign_on("officer").get("triage.index", status=503)
-    assert page.all("//nav//a") == ["Triage", "Allocation"]
+    assert page.all("//nav//a") == OFFICERS
     assert asked == []
 
 
@@ -187,7 +211,7 @@ def on_a_page_of_the_hosts(app: Flask, key: str) -> list[str]:
 
 
 def test_the_hosts_own_pages_have_the_entries_of_whoever_is_signed_on(database_url: str) -> None:
-    for key, texts in (("officer", ["Triage", "Allocation"]), ("outsider", []), ("", [])):
+    for key, texts in (("officer", OFFICERS), ("outsider", []), ("", [])):
         app = make_host(database_url, dict(world.ACTORS))
         assert on_a_page_of_the_hosts(app, key) == texts
 

@@ -49,7 +49,7 @@ OFFICER = "officer other-officer"
 PRACTITIONER = "practitioner colleague other-practitioner newcomer"
 LEAD = "lead other-lead"
 FINANCE = "finance finance-approver"
-EVERYBODY = " ".join(key for key in ACTORS if key != "outsider")
+EVERYBODY = " ".join(key for key in ACTORS if key not in {"outsider", "teacher"})
 EVERYONE = set(EVERYBODY.split())
 ANYBODY = "anybody at all"
 SIGNED_ON = " ".join(ACTORS)
@@ -80,6 +80,15 @@ POLICIES: dict[str, str] = {
     "referrals.withdraw": SCHOOL,
     "referrals.agreement_withdrawn": SCHOOL,
     "referrals.document": SCHOOL,
+    "advice.index": f"{SCHOOL} {OFFICER}",
+    "advice.ask": SCHOOL,
+    "advice.show": f"{SCHOOL} {OFFICER}",
+    "advice.convert": SCHOOL,
+    "advice.helped": SCHOOL,
+    "advice.close": OFFICER,
+    "messages.index": f"{SCHOOL} {OFFICER} {PRACTITIONER} {LEAD}",
+    "messages.show": f"{SCHOOL} {OFFICER} {PRACTITIONER} {LEAD}",
+    "messages.settle": f"{SCHOOL} {OFFICER} {PRACTITIONER} {LEAD}",
     "triage.index": OFFICER,
     "triage.show": OFFICER,
     "triage.accept": OFFICER,
@@ -123,6 +132,13 @@ POLICIES: dict[str, str] = {
     "administration.switch_off": "administrator",
     "administration.switch_on": "administrator",
     "invitations.show": SIGNED_ON,
+    "referrals.colleague": SCHOOL,
+    "referrals.ask_again": SCHOOL,
+    "referrals.ask_no_longer": SCHOOL,
+    "referrals.ask_head": SCHOOL,
+    "referrals.agree": "head",
+    "contributions.link": SIGNED_ON,
+    "contributions.show": SIGNED_ON,
 }
 
 

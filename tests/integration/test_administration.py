@@ -54,7 +54,7 @@ def test_what_the_service_goes_by(client: Client, session: Session, may_2019: No
     )
     session.add(
         Practitioner(
-            name="Nobody Yet", email="n@school.example", provider_urn=PROVIDER, phases=["4"]
+            name="Nobody Yet", email="n@school.example", provider_urn=PROVIDER, phases=["4", "6"]
         )
     )
     session.commit()
@@ -69,7 +69,7 @@ def test_what_the_service_goes_by(client: Client, session: Session, may_2019: No
     assert "Complex Needs Schools 3" in words
     row = "Pat Practitioner Fen View Complex Needs School SEMH, ASD Primary 4 Has an account"
     assert row in words
-    assert "Nobody Yet Fen View Complex Needs School None Secondary 0 No account" in words
+    assert "Nobody Yet Fen View Complex Needs School None Secondary, 16 plus 0 No account" in words
     assert "Lena Lead (lead)" in words
 
 

@@ -191,6 +191,21 @@ def test_before_any_visit_it_can_be_closed_without_results(
     assert fresh(session).closure is Closure.WITHDRAWN_SCHOOL
 
 
+def test_who_left_the_area_left_that_of_the_council_that_runs_it(
+    client: Client, session: Session, referral: Referral, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the form, in what the school is told, and when the school itself withdraws."""
+    monkeypatch.setitem(client.app.config, "S2S_COUNCIL_NAME", "Westshire Council")
+    left = "The pupil has left the area of Westshire Council"
+    page = client.sign_on("senco").get("referrals.withdraw", reference=REF)
+    assert left in page.words
+    page = client.sign_on("officer").get("triage.close", reference=REF)
+    assert left in page.words
+    form = {"seen": page.value("seen"), "closure": "LEFT_COUNTY", "message": "Good luck"}
+    client.post("triage.close", form, reference=REF)
+    assert last_message(session, Action.CLOSED) == f"{left}.\nGood luck"
+
+
 def test_closing_needs_a_reason_and_words(
     client: Client, session: Session, referral: Referral
 ) -> None:

@@ -141,12 +141,12 @@ def test_a_senco_of_a_mainstream_school() -> None:
 @pytest.mark.parametrize(
     ("urn", "codes", "roles"),
     [
-        (SCHOOL, ["S2S_HEAD"], {Role.REFERRER}),
+        (SCHOOL, ["S2S_HEAD"], {Role.HEAD, Role.REFERRER}),
         (ACADEMY, ["S2S_SENCO"], {Role.REFERRER}),
         (NURSERY, ["S2S_SENCO"], {Role.REFERRER}),
         (SCHOOL, ["S2S_PRACTITIONER", "S2S_LEAD"], set()),
         (SCHOOL, ["s2s_senco", "SENCO", "send_officer", "administrator"], set()),
-        (SCHOOL, ALL_CODES, {Role.REFERRER}),
+        (SCHOOL, ALL_CODES, {Role.HEAD, Role.REFERRER}),
         (PROVIDER, ["S2S_PRACTITIONER"], {Role.PRACTITIONER}),
         (PROVIDER, ["S2S_LEAD"], {Role.LEAD}),
         (PROVIDER, ["S2S_LEAD", "S2S_PRACTITIONER"], {Role.LEAD, Role.PRACTITIONER}),
@@ -306,7 +306,7 @@ def test_several_schools_of_one_person() -> None:
     found = actor(claims(None, organisations=several))
     assert found.establishments == (SCHOOL, OTHER_SCHOOL)
     assert found.provider == PROVIDER
-    assert found.roles == {Role.REFERRER, Role.PRACTITIONER, Role.LEAD}
+    assert found.roles == {Role.HEAD, Role.REFERRER, Role.PRACTITIONER, Role.LEAD}
 
 
 def test_the_chosen_organisation_comes_before_the_list() -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from s2s_portal.database import UnitOfWork
 from s2s_portal.identity import SYSTEM
 from s2s_portal.models.codes import Status
+from s2s_portal.models.conversation import AdviceAction, AdviceEvent
 from s2s_portal.services import ledger, referrals
 from tests import rows
 
@@ -29,6 +30,8 @@ ONLY_ADDED_TO = (
     "import_run",
     "service_terms",
     "fee",
+    "message",
+    "advice_event",
 )
 
 
@@ -38,6 +41,15 @@ def superuser(session: Session, connection: Connection, may_2019: None) -> Conne
     referral = rows.referral(session, "S2S-19-3334", status=Status.ALLOCATED)
     made = rows.allocation(session, referral, "practitioner")
     rows.visit(session, referral, made, 1, issued=True)
+    rows.message(session, referral)
+    session.add(
+        AdviceEvent(
+            advice_id=rows.advice(session, "ADV-19-3334").id,
+            action=AdviceAction.ASKED,
+            by_id="senco",
+            by_name="Sam",
+        )
+    )
     ledger.post_charge(UnitOfWork(session), referrals.get("S2S-19-3334", whole=True), by=SYSTEM)
     session.flush()
     connection.execute(text("RESET ROLE"))
@@ -71,6 +83,8 @@ def test_rows_are_only_ever_added(superuser: Connection, table: str) -> None:
         "UPDATE s2s.audit_entry SET by_name = 'x'",
         "UPDATE s2s.fee SET amount_pence = 1",
         "UPDATE s2s.service_terms SET name = 'x'",
+        "UPDATE s2s.message SET text = 'x'",
+        "UPDATE s2s.advice_event SET by_name = 'x'",
     ],
 )
 def test_what_is_written_is_not_rewritten(superuser: Connection, sql: str) -> None:

@@ -30,6 +30,7 @@ from s2s_portal.errors import Refused
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.answer import OutcomeWanted
 from s2s_portal.models.codes import Action, Status
+from s2s_portal.models.conversation import AdviceEvent, Message
 from s2s_portal.models.ledger import LedgerEntry, Pull
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, ReferralEvent
@@ -54,6 +55,7 @@ from tests.integration.test_access import (
 )
 from tests.world import ACTORS, OTHER_SCHOOL
 
+ADVICE = "ADV-19-3334"
 NUMBERS = ["0", "32768", "2147483648", "9" * 20, "٣"]
 WORDS = ["a\x00b", "9" * 20, "٣", "²", "-1", "'%\\", "x" * 5000, "0-0"]
 REFERENCES = ["S2S-19-3334\x00", "S2S-١٩-3334", "S2S-19-3334'--", "../../etc/passwd", "x" * 5000]
@@ -69,6 +71,7 @@ ARGUMENTS = [
     "person",
     "key",
     "action",
+    "filled",
 ]
 STAFF = [
     "senco",
@@ -97,6 +100,7 @@ def filled(session: Session, may_2019: None) -> Iterator[None]:
         rows.visit(session, mine, made, 2, issued=False)
     theirs = rows.allocation(session, former, "other-practitioner")
     rows.visit(session, former, theirs, 3, issued=True)
+    rows.message(session, rows.advice(session, ADVICE))
     work = UnitOfWork(session)
     ledger.post_charge(work, referrals.get(MINE, whole=True), by=SYSTEM)
     pulls.make(work, idempotency_key="page:" + "0" * 32, by=SYSTEM)
@@ -198,6 +202,7 @@ POSTED = [
     ("senco", "referrals.start", {}),
     *(("senco", "referrals.section", {"reference": DRAFT, "section": name}) for name in SECTIONS),
     ("senco", "referrals.check", {"reference": DRAFT}),
+    ("senco", "referrals.colleague", {"reference": DRAFT, "section": "needs"}),
     ("officer", "triage.accept", {"reference": OTHERS}),
     ("officer", "triage.decline", {"reference": OTHERS}),
     ("officer", "triage.return_for_information", {"reference": OTHERS}),
@@ -209,6 +214,10 @@ POSTED = [
     ("practitioner", "visits.outcomes", {"reference": MINE}),
     ("finance", "finance.pulls", {}),
     ("finance", "finance.collect", {"number": 1}),
+    ("senco", "advice.ask", {}),
+    ("officer", "advice.close", {"reference": ADVICE}),
+    ("senco", "messages.show", {"reference": MINE}),
+    ("officer", "messages.show", {"reference": ADVICE}),
 ]
 
 
@@ -259,6 +268,9 @@ TABLES = [
     "pull",
     "ledger_entry",
     "procrastinate_jobs",
+    "message",
+    "advice_request",
+    "advice_event",
 ]
 
 
@@ -441,6 +453,25 @@ TWICE = [
         {"reference": MINE},
         {"achieved_1": "partly", "comment_1": "Nearly"},
     ),
+    (
+        "senco",
+        "messages.show",
+        {"reference": MINE},
+        {"text": "Which day?", "to": "practitioner", "token": "a" * 24, "seen": "0"},
+    ),
+    (
+        "senco",
+        "advice.ask",
+        {},
+        {
+            "topic": "Calm",
+            "question": "How?",
+            "contact_name": "Sam",
+            "contact_email": "senco@school.example",
+            "token": "a" * 24,
+        },
+    ),
+    ("senco", "advice.convert", {"reference": ADVICE}, {}),
     ("finance", "finance.pulls", {}, {"token": "a" * 32}),
     (
         "finance",
@@ -590,6 +621,7 @@ def _fill(session: Session) -> None:
     session.flush()
     mine = rows.referral(session, MINE, status=Status.ALLOCATED)
     rows.referral(session, OTHERS, status=Status.ACCEPTED)
+    rows.advice(session, ADVICE)
     made = rows.allocation(session, mine, "practitioner")
     draft = rows.visit(session, mine, made, 1, issued=False)
     draft.people_met = "The class teacher"
@@ -642,6 +674,11 @@ def test_races(lively: Flask) -> None:
     readers = "senco head senco head"
     assert at_once(lively, readers, "visits.acknowledge", [{}] * 4, **place) == [302] * 4
 
+    answers = at_once(lively, readers, "advice.convert", [{}] * 4, reference=ADVICE)
+    assert answers == [302] * 4
+    typed = [{"text": "Which day?", "to": "practitioner", "token": "a" * 24, "seen": "0"}] * 3
+    assert at_once(lively, "senco senco senco", "messages.show", typed, reference=MINE) == [302] * 3
+
     with lively.app_context(), acting_as(SYSTEM):
         session = state().session()
         for model, number in (
@@ -652,6 +689,9 @@ def test_races(lively: Flask) -> None:
             (Addendum, 1),
             (Acknowledgement, 1),
             (RecordDocument, 2),  # as issued, and with the addendum
+            (Referral, 3),  # two, and the one that the request for advice became
+            (AdviceEvent, 1),
+            (Message, 1),
         ):
             assert session.scalar(select(func.count()).select_from(model)) == number, model
         happened = [

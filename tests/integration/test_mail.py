@@ -19,7 +19,7 @@ from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.codes import Status
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
-from s2s_portal.services import invitations, notices
+from s2s_portal.services import invitations, messages, notices
 from tests import rows, world
 from tests.conftest import fresh_database
 from tests.host import make_host
@@ -179,6 +179,21 @@ def test_practitioners_and_leads_are_found_when_the_mail_is_sent(
         "lead@school.example",
         "practitioner@school.example",
     ]
+
+
+def test_a_message_is_told_of_without_its_words(mailing: Flask, sink: Sink) -> None:
+    officer = world.ACTORS["officer"]
+    with mailing.test_request_context(), acting_as(officer), unit_of_work() as work:
+        messages.send(work, messages.about(REFERENCE), text="Canary asks?", by=officer)
+    with mailing.test_request_context(), acting_as(officer), unit_of_work() as work:
+        messages.send(work, messages.about(REFERENCE), text="And Canary again?", by=officer)
+    run_worker(mailing)
+    (message,) = sink.received
+    assert message["To"] == "senco@school.example"
+    assert message["Subject"] == f"{REFERENCE}: there is a message for you"
+    body = message.get_payload(decode=True).decode()  # type: ignore[union-attr]
+    assert f"http://portal.example/s2s/messages/{REFERENCE}/" in body
+    assert "Canary" not in message.as_string()
 
 
 def test_an_invitation_goes_out_with_a_link_that_was_never_stored(

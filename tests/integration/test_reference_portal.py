@@ -296,7 +296,12 @@ def test_the_services_pages_stand_in_the_portals_layout_under_its_policy(visitor
     sign_in(visitor, "officer")
     page = fetch(visitor, HOME)
     assert "Norfolk Services" in page.words
-    assert page.all("//nav[@aria-label='School to School Support']//a") == ["Triage", "Allocation"]
+    assert page.all("//nav[@aria-label='School to School Support']//a") == [
+        "Triage",
+        "Allocation",
+        "Advice",
+        "Messages",
+    ]
     assert page.response.headers["Content-Security-Policy"].startswith("default-src 'self'")
     here = "//nav[@aria-label='Portal']//a[@aria-current='{}']"
     assert page.all(here.format("page")) == ["School to School Support"]

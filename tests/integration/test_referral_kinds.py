@@ -132,7 +132,7 @@ def test_a_section_that_is_not_asked_is_not_there(senco: Client, session: Sessio
     for section in ("needs", "tried", "consent", "sharing", "own"):
         where = {"reference": reference, "section": section}
         senco.get("referrals.section", status=302, **where)
-        senco.post("referrals.section", answers.SECTIONS.get(section, {}), **where)
+        senco.post("referrals.section", answers.SECTIONS.get(section, {}), status=409, **where)
     assert whole(session, reference).answered.keys() == {"kind"}
 
 

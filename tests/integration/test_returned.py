@@ -192,6 +192,44 @@ def test_sent_again_unchanged_marks_nothing_and_starts_the_clock_anew(
     )
 
 
+def test_the_page_says_what_the_agreement_opens_with_it(client: Client) -> None:
+    """And so it is: what follows the agreement is opened with the same question."""
+    reference = answers.submitted(client.sign_on("senco"))
+    page = client.sign_on("officer").get("triage.return_for_information", reference=reference)
+    assert "This opens “What the agreement covers” too, as it stands or falls with" in page.words
+    send_back(client, reference, {"consent": "Who signed?"})
+    page = client.sign_on("senco").get("referrals.show", reference=reference)
+    assert page.all("//*[contains(@class,'task-list__link')]") == [
+        "Agreement of a parent or carer",
+        "What the agreement covers",
+    ]
+
+
+def test_from_sixteen_it_opens_three_sections_and_says_so(client: Client) -> None:
+    reference = answers.start(client.sign_on("senco"))
+    forms = answers.KINDS["pupil"]
+    older = {"date_of_birth": ["2", "9", "2002"]}
+    schooling = {"upn": "", "year_group": "11"}
+    for section in (*list(forms)[:11], "own", *list(forms)[11:]):
+        form = answers.OWN if section == "own" else forms[section]
+        changes = {"subject": older, "schooling": schooling}.get(section, {})
+        answers.save(client, reference, section, form, **changes)
+    client.post(
+        "referrals.submit", {"token": answers.token(client, reference)}, reference=reference
+    )
+    page = client.sign_on("officer").get("triage.return_for_information", reference=reference)
+    assert (
+        "This opens “What the agreement covers” and “The pupil's own agreement” too, as they stand"
+        " or fall with the agreement."
+    ) in page.words
+
+
+def test_nothing_follows_what_a_group_was_told(client: Client) -> None:
+    reference = answers.submitted(client.sign_on("senco"), "group")
+    page = client.sign_on("officer").get("triage.return_for_information", reference=reference)
+    assert "This opens" not in page.words
+
+
 def test_a_second_return_opens_its_own_questions_alone(
     client: Client, session: Session, reference: str
 ) -> None:

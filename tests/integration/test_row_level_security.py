@@ -21,11 +21,14 @@ from s2s_portal.database import UnitOfWork
 from s2s_portal.identity import SYSTEM
 from s2s_portal.models.answer import DraftCopy
 from s2s_portal.models.codes import Status
+from s2s_portal.models.conversation import AdviceAction, AdviceEvent, Side
 from s2s_portal.models.establishment import ImportRun
 from s2s_portal.models.intake import IntakeClosing
 from s2s_portal.models.invitation import Newcomer, PractitionerInvitation
 from s2s_portal.models.ledger import LedgerVerification, Pull, PullFile, PullLine
+from s2s_portal.models.match import MatchMark
 from s2s_portal.models.practitioner import Practitioner
+from s2s_portal.models.referral import Referral
 from s2s_portal.models.sign_on import EndedSignOn
 from s2s_portal.services import ledger, referrals
 from tests import rows
@@ -33,6 +36,7 @@ from tests.world import ACTORS, OTHER_SCHOOL
 
 MINE, DRAFT, OTHERS, FORMER = "S2S-19-3334", "S2S-19-3335", "S2S-19-3336", "S2S-19-3337"
 EXPIRED = "S2S-19-3338"
+ADVICE, OTHERS_ADVICE, BECAME = "ADV-19-3334", "ADV-19-3336", "ADV-19-3337"
 PEOPLE = {**ACTORS, "system": SYSTEM}
 
 # Which referrals each person sees. MINE is allocated to "practitioner"; FORMER was, and is now with
@@ -60,7 +64,7 @@ PARTS = (
     "referral_event",
     "attachment",
 )
-ROLES = {key for key in PEOPLE if key != "outsider"}
+ROLES = {key for key in PEOPLE if key not in {"outsider", "teacher"}}
 OFFICERS = {"officer", "other-officer"}
 FINANCE = {"finance", "finance-approver"}
 LEDGER_READERS = {
@@ -74,6 +78,17 @@ LEDGER_READERS = {
     "trust-viewer",
 }
 OF_MINE = {person for person, seen in SEES.items() if MINE in seen}
+# Who reads which request for advice: BECAME has become MINE, which a practitioner has.
+ADVICE_SEES = {
+    "system": {ADVICE, OTHERS_ADVICE, BECAME},
+    "officer": {ADVICE, OTHERS_ADVICE, BECAME},
+    "other-officer": {ADVICE, OTHERS_ADVICE, BECAME},
+    "senco": {ADVICE, BECAME},
+    "head": {ADVICE, BECAME},
+    "other-senco": {OTHERS_ADVICE},
+    "practitioner": {BECAME},
+    "lead": {BECAME},
+}
 OF_ALLOCATED = {person for person, seen in SEES.items() if seen & {MINE, FORMER}}
 
 # Table -> who can read any of its rows.
@@ -88,6 +103,7 @@ READERS: dict[str, set[str]] = {
     "section_opening": OF_MINE,
     "section_change": OF_MINE,
     "agreement_withdrawal": OF_MINE,
+    "message_seen": {"senco", "system"},
     "service_level": set(PEOPLE),
     "plan_rule": {*OFFICERS, "administrator", "system"},
     "establishment": ROLES,
@@ -123,6 +139,12 @@ READERS: dict[str, set[str]] = {
     "audit_entry": {"auditor", "system"},
     "referral_measure": {"manager", "system"},
     "draft_copy": {"senco", "system"},
+    # Marks of what a referral is about: others are only told by `s2s.repeats_of`.
+    "match_mark": {"system"},
+    # The teacher has a section of DRAFT: they read that one row, and nothing of the referral.
+    "contribution": {"senco", "head", "teacher", "system"},
+    "head_decision": {"senco", "head", "system"},
+    "head_remark": {"senco", "head", "system"},
     "school_referral_count": {"trust-viewer", "system"},
 }
 
@@ -146,10 +168,18 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "addendum": (ALLOCATED, set(), set()),
     "acknowledgement": ({*SCHOOL_STAFF, "system"}, set(), set()),
     "record_document": (ALLOCATED, set(), set()),
+    "match_mark": ({"system"}, set(), {"system"}),
     # A copy of a row names a transaction gone by, so the school may not add it.
     "section_opening": ({"system"}, set(), set()),
     "section_change": ({*SCHOOL_STAFF, "system"}, set(), set()),
     "agreement_withdrawal": ({*SCHOOL_STAFF, *OFFICERS, "system"}, set(), set()),
+    # The rows there are the SENCo's: nobody writes in another's name, and what the database keeps
+    # itself nobody writes at all.
+    "message": ({"senco", "system"}, set(), set()),
+    "conversation": (set(), set(), set()),
+    "message_seen": ({"senco", "system"}, {"senco", "system"}, set()),
+    "advice_request": ({"senco", "system"}, set(), set()),
+    "advice_event": ({"senco", "system"}, set(), set()),
     "service_level": ({"administrator", "system"}, set(), set()),
     "plan_rule": ({"administrator", "system"}, set(), set()),
     "practitioner": ({"administrator", "system"}, {"administrator", "system"}, set()),
@@ -193,6 +223,11 @@ DRAFT_RIGHTS = {
     **dict.fromkeys(DRAFT_PARTS, (DRAFT_WRITERS,) * 3),
     # What somebody typed and did not save is theirs alone, whoever shares the draft.
     "draft_copy": ({"senco", "system"},) * 3,
+    # A copy of the row is tied to an account already, so no school may add it.
+    "contribution": ({"system"}, {*DRAFT_WRITERS, "teacher"}, {"system"}),
+    # The row there is the head's answer: nobody answers for them.
+    "head_decision": ({"head", "system"}, set(), set()),
+    "head_remark": ({"head", "system"}, set(), {"system"}),
     "attachment": ({"senco", "system"}, {"system"}, set()),
 }
 
@@ -212,7 +247,10 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     rows.allocation(session, former, "practitioner", ended=True)
     rows.allocation(session, former, "other-practitioner")
     rows.change(session, mine)
+    rows.contribution(session, draft)
+    rows.head_decision(session, draft)
     rows.agreement_withdrawal(session, mine)
+    _conversations(session, mine, former)
     ledger.post_charge(work, referrals.get(MINE, whole=True), by=SYSTEM)
     done = {"at": clock.now(), "by_id": "finance", "by_name": "Fay Finance"}
     session.add_all(
@@ -231,6 +269,7 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
             ),
             LedgerVerification(at=clock.now(), last_number=1, sound=True),
             DraftCopy(referral_id=draft.id, section="needs", by_id="senco", fields=[["a", "b"]]),
+            MatchMark(referral_id=mine.id, mark="0" * 64, basis="name", key_id="a"),
             EndedSignOn(key="account:senco", ended_at=clock.now()),
             IntakeClosing(window_id=1, closes=date(2019, 12, 31), by_id="a", by_name="A"),
             ImportRun(
@@ -269,6 +308,24 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     )
     session.flush()
     yield session
+
+
+def _conversations(session: Session, mine: Referral, former: Referral) -> None:
+    """Messages on two referrals and on requests for advice, one of which has become MINE."""
+    advice = rows.advice(session, ADVICE)
+    others = rows.advice(session, OTHERS_ADVICE, urn=OTHER_SCHOOL)
+    became = rows.advice(session, BECAME)
+    first = rows.message(session, mine)
+    for about in (former, advice, others, became):
+        rows.message(session, about)
+    rows.seen(session, first, "senco")
+    done = {"by_id": "senco", "by_name": "Sam"}
+    session.add(AdviceEvent(advice_id=advice.id, action=AdviceAction.ASKED, **done))
+    session.add(AdviceEvent(advice_id=others.id, action=AdviceAction.ASKED, **done))
+    session.add(
+        AdviceEvent(advice_id=became.id, action=AdviceAction.CONVERTED, referral_id=mine.id, **done)
+    )
+    session.flush()
 
 
 @dataclass
@@ -318,6 +375,13 @@ def asked(filled: Session, connection: Connection) -> Iterator[Asked]:
 
 # The reference that a part belongs to, by the person's own rights: NULL for a stray row.
 OWNER = "(SELECT r.reference FROM s2s.referral r WHERE r.id = referral_id)"
+ADVICE_OWNER = "(SELECT a.reference FROM s2s.advice_request a WHERE a.id = advice_id)"
+ADVICE_OWNERS = {
+    "advice_request": "reference",
+    "advice_event": ADVICE_OWNER,
+    "message": ADVICE_OWNER,
+    "conversation": ADVICE_OWNER,
+}
 LOOKED_AT = {
     **{table: f"s2s.{table}" for table in READERS},
     "record, issued NULL": "s2s.visit_record WHERE issued_at IS NULL",
@@ -336,6 +400,14 @@ def readers(asked: Asked) -> dict[str, set[object]]:
         for part in PARTS:
             found.setdefault(part, set()).update(
                 (person, key) for key in asked.column(f"SELECT {OWNER} FROM s2s.{part}")
+            )
+        for table, sql in ADVICE_OWNERS.items():
+            found.setdefault(f"{table} of advice", set()).update(
+                (person, key) for key in asked.column(f"SELECT {sql} FROM s2s.{table}") if key
+            )
+        for table in ("message", "conversation"):
+            found.setdefault(f"{table} of a referral", set()).update(
+                (person, key) for key in asked.column(f"SELECT {OWNER} FROM s2s.{table}") if key
             )
         shown = asked.connection.execute(
             text("SELECT " + ", ".join(f"EXISTS (SELECT FROM {sql})" for sql in LOOKED_AT.values()))
@@ -407,6 +479,8 @@ def tried_on(asked: Asked) -> dict[str, str]:
         "recommendation": f"WHERE record_id = {draft}",
         "practitioner": "WHERE account_id = 'practitioner'",
         "establishment": "WHERE urn = 900101",
+        "advice_request": f"WHERE reference = '{ADVICE}'",
+        "advice_event": f"WHERE {ADVICE_OWNER} = '{ADVICE}'",
     }
 
 
@@ -417,7 +491,11 @@ def expected_reads() -> dict[str, set[object]]:
     at_the_other = {"other-practitioner": 2, "other-lead": 2}
     all_of_them = dict.fromkeys((*OFFICERS, "administrator", "system"), 5)
     colleagues = dict.fromkeys(PEOPLE, 0) | at_a_provider | at_the_other | all_of_them
+    of_advice = {(person, key) for person, seen in ADVICE_SEES.items() for key in seen}
+    talked = {(person, key) for person, key in pairs if key in {MINE, FORMER}}
     return {
+        **{f"{table} of advice": of_advice for table in ADVICE_OWNERS},
+        **{f"{table} of a referral": talked for table in ("message", "conversation")},
         "referral": set(pairs),
         **{part: set(pairs) for part in PARTS},
         **READERS,
@@ -471,6 +549,178 @@ def test_a_file_is_added_unscanned_and_in_one_s_own_name(asked: Asked) -> None:
     assert not asked.may(add.format("clean", "senco", DRAFT))
     assert not asked.may(add.format("waiting", "head", DRAFT))
     assert not asked.may(add.format("waiting", "senco", MINE))  # it is out of the school's hands
+
+
+ASK = (
+    "INSERT INTO s2s.contribution (referral_id, reference, urn, school_name, section, form_version,"
+    " colleague_name, colleague_email, expires_at, at, by_id, by_name) SELECT id, reference, urn,"
+    " '', 'tried', 2, 'Tess', 't@school.example', now(), now(), '{}', '' FROM s2s.referral"
+    " WHERE reference = '{}'"
+)
+
+
+def test_a_school_asks_a_colleague_in_its_own_name_and_of_a_draft_alone(asked: Asked) -> None:
+    asked.become(ACTORS["senco"])
+    assert asked.may(ASK.format("senco", DRAFT))
+    assert not asked.may(ASK.format("head", DRAFT))
+    assert not asked.may(ASK.format("senco", MINE))  # it has been sent
+    for stranger in ("other-senco", "teacher", "officer"):
+        asked.become(ACTORS[stranger])
+        assert not asked.may(ASK.format(stranger, DRAFT)), stranger
+
+
+def test_who_changes_what_of_a_contribution(asked: Asked) -> None:
+    """The colleague what they write, the school that it ends, nobody whose it is."""
+    people = {"senco", "head", "teacher", "outsider", "other-senco", "officer"}
+    words = "answers = '{}', saved_at = now()"
+    end = "ended_at = now(), ending = 'withdrawn', answers = NULL, about = '', message = ''"
+    for change, who in {
+        words: {"teacher"},
+        "handed_back_at = now()": {"teacher"},
+        end: {"senco", "head"},
+        "expires_at = now()": {"senco", "head"},
+        "account_id = 'outsider'": set(),
+        "digest = 'x'": set(),
+    }.items():
+        may = set()
+        for person in people:
+            asked.become(ACTORS[person])
+            if asked.may(f"UPDATE s2s.contribution SET {change}"):
+                may.add(person)
+        assert may == who, change
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        "ended_at = now(), ending = 'expired', answers = NULL, about = ''",
+        "taken_at = now(), answers = NULL, about = ''",
+    ],
+)
+def test_a_colleague_reads_nothing_once_it_is_used_or_over(asked: Asked, gone: str) -> None:
+    asked.connection.execute(text("RESET ROLE"))
+    asked.connection.execute(text(f"UPDATE s2s.contribution SET {gone}"))
+    asked.become(ACTORS["teacher"])
+    assert asked.column("SELECT id FROM s2s.contribution") == set()
+    assert not asked.may("UPDATE s2s.contribution SET saved_at = now()")
+    asked.become(ACTORS["senco"])
+    assert len(asked.column("SELECT id FROM s2s.contribution")) == 1
+
+
+def test_handed_back_is_read_by_the_colleague_and_changed_no_more(asked: Asked) -> None:
+    asked.connection.execute(text("RESET ROLE"))
+    asked.connection.execute(text("UPDATE s2s.contribution SET handed_back_at = now()"))
+    asked.become(ACTORS["teacher"])
+    assert len(asked.column("SELECT id FROM s2s.contribution")) == 1
+    assert not asked.may("UPDATE s2s.contribution SET answers = '{}'")
+
+
+def test_a_school_asks_the_head_and_does_not_answer_for_them(asked: Asked) -> None:
+    add = (
+        "INSERT INTO s2s.head_decision (referral_id, answer, statement, fee_pence, version, marks,"
+        " at, by_id, by_name) SELECT id, '{answer}', '{words}', 0, 1, '{{}}', now(), '{by}', ''"
+        " FROM s2s.referral WHERE reference = '{of}'"
+    )
+    asked.become(ACTORS["senco"])
+    assert asked.may(add.format(answer="asked", words="", by="senco", of=DRAFT))
+    assert not asked.may(add.format(answer="agreed", words="Yes", by="senco", of=DRAFT))
+    assert not asked.may(add.format(answer="asked", words="", by="head", of=DRAFT))
+    assert not asked.may(add.format(answer="asked", words="", by="senco", of=MINE))
+    asked.become(ACTORS["head"])
+    assert asked.may(add.format(answer="agreed", words="Yes", by="head", of=DRAFT))
+    assert not asked.may(add.format(answer="agreed", words="Yes", by="senco", of=DRAFT))
+
+
+WRITE = (
+    "INSERT INTO s2s.message (referral_id, side, to_side, needs_answer, text, token, at, by_id,"
+    " by_name) SELECT r.id, '{}', '{}', true, 'x', '{}', now(), '{}', '' FROM s2s.referral r"
+    " WHERE r.reference = '{}'"
+)
+WRITE_ADVICE = WRITE.replace("referral_id", "advice_id").replace(
+    "s2s.referral", "s2s.advice_request"
+)
+
+
+def writes(asked: Asked, sql: str, side: Side, reference: str) -> set[str]:
+    """Who gets a message about `reference` in on `side`, each in their own name."""
+    to = Side.COUNCIL if side is not Side.COUNCIL else Side.SCHOOL
+    may = set()
+    for person, actor in PEOPLE.items():
+        asked.become(actor)
+        if asked.may(sql.format(side, to, person, actor.id, reference)):
+            may.add(person)
+    return may
+
+
+def test_a_message_is_written_on_one_s_own_side_of_what_is_sent(asked: Asked) -> None:
+    by_hand = {"system"}
+    assert writes(asked, WRITE, Side.SCHOOL, MINE) == {"senco", "head"} | by_hand
+    assert writes(asked, WRITE, Side.COUNCIL, MINE) == OFFICERS | by_hand
+    assert writes(asked, WRITE, Side.PRACTITIONER, MINE) == {"practitioner"} | by_hand
+    assert writes(asked, WRITE, Side.LEAD, MINE) == {"lead"} | by_hand
+    assert writes(asked, WRITE, Side.SCHOOL, OTHERS) == {"other-senco"} | by_hand
+    for side in Side:
+        assert writes(asked, WRITE, side, DRAFT) == by_hand, side
+        assert writes(asked, WRITE, side, EXPIRED) == by_hand, side
+    asked.connection.execute(text("RESET ROLE"))
+    asked.connection.execute(
+        text(f"UPDATE s2s.referral SET status = 'closed' WHERE reference = '{MINE}'")
+    )
+    for side in (Side.PRACTITIONER, Side.LEAD):
+        assert writes(asked, WRITE, side, MINE) == by_hand, "it is no longer with them"
+
+
+def test_a_message_about_advice_is_for_its_school_and_officers_until_it_became_a_referral(
+    asked: Asked,
+) -> None:
+    by_hand = {"system"}
+    assert writes(asked, WRITE_ADVICE, Side.SCHOOL, ADVICE) == {"senco", "head"} | by_hand
+    assert writes(asked, WRITE_ADVICE, Side.COUNCIL, ADVICE) == OFFICERS | by_hand
+    for side in (Side.PRACTITIONER, Side.LEAD):
+        assert writes(asked, WRITE_ADVICE, side, ADVICE) == by_hand
+    for side in Side:
+        assert writes(asked, WRITE_ADVICE, side, BECAME) == by_hand
+
+
+def test_who_does_what_with_a_request_for_advice(asked: Asked) -> None:
+    add = (
+        "INSERT INTO s2s.advice_event (advice_id, action, outcome, at, by_id, by_name)"
+        " SELECT a.id, '{}', {}, now(), '{}', '' FROM s2s.advice_request a"
+        f" WHERE a.reference = '{ADVICE}'"
+    )
+    rights = {
+        "closed": OFFICERS,
+        "reopened": OFFICERS | SCHOOL_STAFF,
+        "helped": SCHOOL_STAFF,
+        "not_helped": SCHOOL_STAFF,
+    }
+    for action, who in rights.items():
+        may = set()
+        for person, actor in PEOPLE.items():
+            asked.become(actor)
+            outcome = "'ANSWERED'" if action == "closed" else "NULL"
+            if asked.may(add.format(action, outcome, actor.id)):
+                may.add(person)
+        assert may == who | {"system"}, action
+
+
+def test_advice_does_not_become_another_school_s_referral(asked: Asked) -> None:
+    asked.become(ACTORS["senco"])
+    convert = (
+        "INSERT INTO s2s.advice_event (advice_id, action, referral_id, at, by_id, by_name)"
+        " SELECT a.id, 'converted', {}, now(), 'senco', '' FROM s2s.advice_request a"
+        f" WHERE a.reference = '{ADVICE}'"
+    )
+    asked.connection.execute(text("RESET ROLE"))
+    ids = dict(asked.connection.execute(text("SELECT reference, id FROM s2s.referral")).all())
+    asked.become(ACTORS["senco"])
+    assert not asked.may(convert.format(ids[OTHERS]))
+    assert asked.may(convert.format(ids[DRAFT]))
+    asked.become(SYSTEM)
+    savepoint = asked.connection.begin_nested()
+    with pytest.raises(DBAPIError, match="of its own school"):
+        asked.connection.execute(text(convert.format(ids[OTHERS])))
+    savepoint.rollback()
 
 
 def test_every_table_has_row_level_security(connection: Connection) -> None:

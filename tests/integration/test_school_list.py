@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock
-from s2s_portal.identity import SYSTEM
+from s2s_portal.database import session as acting_session
+from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral
@@ -19,7 +20,7 @@ from s2s_portal.services import referrals, service_levels, standing
 from s2s_portal.state import state
 from tests import rows
 from tests.client import Client, Page
-from tests.world import OTHER_SCHOOL
+from tests.world import ACTORS, OTHER_SCHOOL
 
 pytestmark = pytest.mark.usefixtures("may_2019")
 REF = "S2S-19-7K4P"
@@ -199,6 +200,34 @@ def test_pages_of_one_status(three: Client, session: Session, monkeypatch) -> No
     assert references(page) == ["S2S-19-7K4V"]
     (following,) = page.document.xpath("//a[@rel='next']/@href")
     assert references(three.fetch("GET", following)) == ["S2S-19-7K4P"]
+
+
+def test_a_search_finds_no_other_school_s_whoever_asks(session: Session) -> None:
+    """Asked of the database itself, which looks with more rights than they have."""
+    rows.referral(session, "S2S-19-3334", status=Status.ALLOCATED)
+    rows.referral(session, "S2S-19-3336", urn=OTHER_SCHOOL)
+    session.commit()
+    found = {}
+    for person, actor in ACTORS.items():
+        with acting_as(actor):
+            ids = select(func.s2s.school_search("%canary%", None, None, None, 99))
+            own = acting_session()
+            found[person] = list(
+                own.scalars(select(Referral.reference).where(Referral.id.in_(ids)))
+            ) + list(own.scalars(ids))
+            own.commit()
+    assert {person: len(ones) for person, ones in found.items() if ones} == {
+        "senco": 2,
+        "head": 2,
+        "other-senco": 2,
+    }
+    assert found["senco"][0] == "S2S-19-3334"
+    assert found["other-senco"][0] == "S2S-19-3336"
+
+
+@pytest.mark.parametrize("typed", ["%", "_", "a%y", "\\", "Zosia_Canary", "Sam%"])
+def test_a_pattern_is_no_pattern(three: Client, typed: str) -> None:
+    assert references(three.post("referrals.index", {"q": typed}, status=200)) == []
 
 
 def test_the_list_is_one_statement_however_long(three: Client, session: Session) -> None:

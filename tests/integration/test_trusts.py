@@ -90,6 +90,7 @@ def test_no_child_is_anywhere(client: Client, two_schools: None) -> None:
 
 def test_the_front_page_counts_what_is_open(client: Client, two_schools: None) -> None:
     page = client.sign_on("trust-viewer").get("home.index")
+    assert page.document.findtext(".//title") == "School to School Support", "said once"
     assert "3 Open referrals of your schools" in page.words
     assert "Start a referral" not in page.words
 

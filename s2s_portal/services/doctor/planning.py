@@ -1,4 +1,4 @@
-"""Whether officers can plan a whole worklist: is the extra installed, and does it come to a plan."""
+"""Whether officers can plan a whole worklist: is the extra there, and does it come to a plan."""
 
 from __future__ import annotations
 

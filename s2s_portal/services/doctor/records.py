@@ -10,11 +10,12 @@ from sqlalchemy import func, select
 from s2s_portal.database import session
 from s2s_portal.models.ledger import LedgerVerification
 from s2s_portal.models.referral import Referral, ReferralEvent
-from s2s_portal.services import referrals
+from s2s_portal.services import match_keys, referrals, repeats
 from s2s_portal.services.doctor.findings import Look, Said, fail, warn, well
 from s2s_portal.services.terms import written
 
 READ_AT_ONCE = 1_000
+REBUILD = "Run: flask s2s match rebuild"
 NAMED = 5  # referrals named in one finding
 
 
@@ -66,4 +67,19 @@ def ledger(verified: str) -> Look:
     return Look("ledger", find, "")
 
 
+def _marks() -> Iterator[Said]:
+    if not repeats.looked_for():
+        yield well("Repeats are not looked for: see the match key.")
+        return
+    others = match_keys.with_another_key()
+    if others:
+        yield warn(
+            f"{others:,} referrals are marked under another S2S_MATCH_KEY, so repeats of them are"
+            f" missed. {REBUILD}"
+        )
+    if match_keys.some_unmarked():
+        yield warn(f"Some referrals have no mark, so repeats of them are missed. {REBUILD}")
+
+
+MARKS = Look("marks of repeats", _marks, "Each referral can be found by another about the same.")
 STATUSES = Look("statuses", _statuses, "Each referral stands where its history says.")

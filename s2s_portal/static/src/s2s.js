@@ -15,6 +15,6 @@ if (!document.body.classList.contains(SUPPORTED)) {
 }
 
 const section = document.querySelector('[data-s2s-keep]')
-dropExpandedFromRadios(section)
+dropExpandedFromRadios(document.querySelector('.s2s') || section)
 keepWhatIsTyped(section)
 warnBeforeSignOut(document.querySelector('[data-s2s-timeout]'))

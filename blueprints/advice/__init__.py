@@ -1,0 +1,1 @@
+"""Requests for advice: asked by a school, answered by officers."""
