@@ -54,7 +54,7 @@ fi
 
 echo "Installing the versions in constraints.txt"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check \
-    --editable '.[reference,sign-on,development]' --constraint constraints.txt ||
+    --editable '.[reference,sign-on,plan,development]' --constraint constraints.txt ||
     fail "pip could not install the project, see above"
 
 # Says which folder this environment was made for; the Makefile compares.

@@ -147,6 +147,12 @@ class StorageAway(S2SError):
         super().__init__(message)
 
 
+class PartlyDone(S2SError):
+    """The database went away while one thing after another was done; the sentence says which."""
+
+    status = 503
+
+
 class LedgerBroken(S2SError):
     """The ledger does not verify; `problems` says where."""
 

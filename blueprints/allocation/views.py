@@ -13,8 +13,8 @@ from s2s_portal.database import unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.codes import Support
-from s2s_portal.services import allocation, candidates, labels, referrals, worklist
-from s2s_portal.services.candidates import Candidate
+from s2s_portal.services import allocation, candidate, candidates, labels, referrals, worklist
+from s2s_portal.services.candidate import Candidate
 from s2s_portal.services.worklist_wanted import Pile, Place, Sort, Wanted
 
 bp = Blueprint("allocation", __name__)
@@ -76,7 +76,7 @@ def recommended(found: list[Candidate], need_label: str) -> str:
     first = found[0] if found else None
     if first is None or first.excluded or first.caps:
         return ""
-    return f"{first.name}: {candidates.recommendation(first, found, need_label)}."
+    return f"{first.name}: {candidate.recommendation(first, found, need_label)}."
 
 
 def _give(reference: str, form: AllocateForm) -> str:

@@ -109,6 +109,28 @@ class ServiceLevel(Done, Base):
     source: Mapped[str] = mapped_column(Text)
 
 
+class PlanRule(Base):
+    """What counts as how many miles in a plan, from `valid_from` until a later row.
+
+    `need_miles`, `phase_miles`: not covered. `contact_miles`: given no referral of the school
+    before. `full_miles`: the case fills the last place. `unknown_miles`: not on the map.
+    """
+
+    __tablename__ = "plan_rule"
+    __table_args__ = tuple(
+        CheckConstraint(f"{name} BETWEEN 0 AND 1000", name=name)
+        for name in ("need_miles", "phase_miles", "contact_miles", "full_miles", "unknown_miles")
+    )
+
+    valid_from: Mapped[date] = mapped_column(primary_key=True)
+    need_miles: Mapped[int] = mapped_column(SmallInteger)
+    phase_miles: Mapped[int] = mapped_column(SmallInteger)
+    contact_miles: Mapped[int] = mapped_column(SmallInteger)
+    full_miles: Mapped[int] = mapped_column(SmallInteger)
+    unknown_miles: Mapped[int] = mapped_column(SmallInteger)
+    source: Mapped[str] = mapped_column(Text)
+
+
 class NeedType(Base):
     """A type of need in the school census (`SENtype`), for the dates on which it may be chosen."""
 

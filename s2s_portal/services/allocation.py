@@ -13,7 +13,8 @@ from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import holding, notices, referrals
-from s2s_portal.services.candidates import Candidate, ranked, rule_of
+from s2s_portal.services.candidate import Candidate, rule_of
+from s2s_portal.services.candidates import ranked
 from s2s_portal.services.referrals import check_seen
 from s2s_portal.services.terms import written
 from s2s_portal.services.triage import who

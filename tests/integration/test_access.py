@@ -131,6 +131,8 @@ POLICIES: dict[str, str] = {
     "practitioners.remove_absence": KEEPER,
     "practitioners.add_conflict": KEEPER,
     "practitioners.remove_conflict": KEEPER,
+    "allocation.plan": OFFICER,
+    "allocation.check_plan": OFFICER,
     "visits.index": f"{PRACTITIONER} {LEAD}",
     "visits.show": f"{PRACTITIONER} {LEAD}",
     "visits.book": PRACTITIONER,

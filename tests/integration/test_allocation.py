@@ -19,7 +19,7 @@ from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.services import allocation, referrals
-from s2s_portal.services.candidates import Candidate
+from s2s_portal.services.candidate import Candidate
 from tests import rows
 from tests.client import Client, Page
 from tests.world import ACTORS, OTHER_PROVIDER, OTHER_SCHOOL, PROVIDER, SCHOOL

@@ -13,12 +13,13 @@ from sqlalchemy import Connection, func, select, text
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock
+from s2s_portal import planning as planner
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.codes import Status
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import doctor, health
-from s2s_portal.services.doctor import Finding, guards, server
+from s2s_portal.services.doctor import Finding, guards, planning, server
 from tests import rows, world
 from tests.host import make_host
 
@@ -72,6 +73,7 @@ def test_all_is_well(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
         "virus scanner",
         "stored files",
         "size of files",
+        "plans",
         "worker",
         "ledger",
     ]
@@ -315,3 +317,16 @@ def test_the_command_prints_it_and_tells_by_its_status(
     bad = runner.invoke(args=["s2s", "check"])
     assert bad.exit_code == 1
     assert "fail  mail: No sender" in bad.output
+
+
+def test_plans_are_well_without_the_extra_and_wrong_when_they_are_not_the_best(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found() -> list[tuple[str, str]]:
+        return [(one.state, one.says) for look in planning.LOOKS for one in look.findings()]
+
+    assert found() == [("ok", "A plan for the worklist can be made.")]
+    monkeypatch.setattr(planner, "make", lambda *_: planner.Plan(chosen={1: 1}, by_hand={}))
+    assert found()[0][0] == "fail"
+    monkeypatch.setattr(planner, "find_spec", lambda name: None)
+    assert found() == [("ok", planning.WITHOUT)]

@@ -133,6 +133,7 @@ READERS: dict[str, set[str]] = {
     "saved_list": {"officer", "system"},
     "workload_weight": set(PEOPLE),
     "allocation_cap": set(PEOPLE),
+    "plan_rule": {*OFFICERS, "administrator", "system"},
     "establishment": ROLES,
     "service_terms": set(PEOPLE),
     "fee": set(PEOPLE),
@@ -242,6 +243,7 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "practitioner_release": (KEEPERS, set(), set()),
     # The row there is the lead's: nobody keeps one in another's name.
     "practitioner_event": ({"lead", "system"}, set(), set()),
+    "plan_rule": ({"administrator", "system"}, set(), set()),
     "establishment": ({"administrator", "system"}, {"administrator", "system"}, set()),
     "service_terms": ({"administrator", "system"}, set(), set()),
     "fee": ({"administrator", "system"}, set(), set()),

@@ -26,8 +26,8 @@ from s2s_portal.models.practitioner import (
 )
 from s2s_portal.models.visit import Visit, VisitKind
 from s2s_portal.models.workload import Weight, WorkKind
-from s2s_portal.services import allocation, candidates, referrals, workload
-from s2s_portal.services.candidates import Candidate
+from s2s_portal.services import allocation, candidate, referrals, workload
+from s2s_portal.services.candidate import Candidate
 from s2s_portal.services.workload import Load
 from tests import rows
 from tests.client import Client
@@ -350,4 +350,4 @@ def test_nearer_means_nearer_as_shown() -> None:
         return Candidate(number, "A", "B", miles, True, True, 0, 1)._replace(**more)
 
     first, second = one(1, 1.94), one(2, 1.88)
-    assert candidates.rule_of(first, [first, second]) is Rule.LOCAL
+    assert candidate.rule_of(first, [first, second]) is Rule.LOCAL

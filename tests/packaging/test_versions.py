@@ -15,7 +15,7 @@ from packaging.version import Version
 from build_support.links import TOP
 from tests.packaging.checkout import settings
 
-EXTRAS = ("reference", "sign-on", "development")
+EXTRAS = ("reference", "sign-on", "plan", "development")
 SUPPORTED_PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 

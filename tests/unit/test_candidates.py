@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from s2s_portal import clock
-from s2s_portal.services import candidates
-from s2s_portal.services.candidates import Candidate
+from s2s_portal.services import candidate
+from s2s_portal.services.candidate import Candidate
 
 PLAIN = Candidate(
     practitioner_id=1,
@@ -39,7 +39,7 @@ PLAIN = Candidate(
 )
 def test_order_of_two_candidates(better: dict[str, Any], worse: dict[str, Any]) -> None:
     first, second = PLAIN._replace(**better), PLAIN._replace(**worse)
-    assert sorted([second, first], key=candidates.order) == [first, second]
+    assert sorted([second, first], key=candidate.order) == [first, second]
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_other_reasons_in_words() -> None:
     ],
 )
 def test_phases_covered(phases: list[str], phase: int, covered: bool) -> None:
-    assert candidates.covers(phases, phase) is covered
+    assert candidate.covers(phases, phase) is covered

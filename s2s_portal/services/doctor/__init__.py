@@ -7,7 +7,7 @@ service itself. What is tried is rolled back.
 from __future__ import annotations
 
 from s2s_portal.services import health
-from s2s_portal.services.doctor import files, guards, records, server
+from s2s_portal.services.doctor import files, guards, planning, records, server
 from s2s_portal.services.doctor.findings import Finding, Look, worst
 
 __all__ = ["Finding", "Look", "examine", "worst"]
@@ -31,6 +31,7 @@ def examine() -> list[Finding]:
         records.STATUSES,
         records.MARKS,
         *files.LOOKS,
+        *planning.LOOKS,
         records.worker(parts["worker"]),
         records.ledger(parts["ledger"]),
     ]

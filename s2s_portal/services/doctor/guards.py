@@ -32,6 +32,7 @@ NEVER_CHANGED = (
     "ledger_verification",
     "message",
     "newcomer",
+    "plan_rule",
     "posting",
     "practitioner_event",
     "practitioner_release",
