@@ -171,11 +171,12 @@ def take(reference: str) -> ResponseReturnValue:
     """Look after a referral oneself, by one press."""
     me = officers.note(current_actor())
     form = TakeForm()
-    if not form.validate():
-        return redirect(way_back.shown(reference))
-    with unit_of_work() as work:
-        officers.assign(work, reference, officer=me.id, seen=form.seen.version, by=current_actor())
-    return _assigned(reference)
+    if form.validate():
+        with unit_of_work() as work:
+            officers.assign(
+                work, reference, officer=me.id, seen=form.seen.version, by=current_actor()
+            )
+    return redirect(way_back.shown(reference))  # whose page says who looks after it
 
 
 def _assigned(reference: str) -> ResponseReturnValue:

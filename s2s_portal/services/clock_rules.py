@@ -261,10 +261,10 @@ def close(
 
 def open_again(work: UnitOfWork, number: int, *, by: Actor) -> None:
     """Take a closure out of the list. Raises NotFound, or Refused once it has begun."""
-    _check_administrator(by)
     found = work.session.get(CouncilClosure, number)
     if found is None:
         raise NotFound()
+    _check_administrator(by)
     if found.starts < clock.today():
         raise Refused("These days have begun, so they stay in the list.")
     said = f"{found.starts} to {found.ends}: {found.reason}"
