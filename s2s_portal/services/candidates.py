@@ -78,7 +78,6 @@ def ranked(referral: Referral, need: str | None = None) -> list[Candidate]:
             more=weigh.of(tier),
             earlier=row.earlier,
             earlier_last=row.earlier_last,
-            last_week=row.last_week,
             conflict=row.weight,
             conflict_reason=row.reason or "",
         )
@@ -111,11 +110,13 @@ class Taker(NamedTuple):
     absences: tuple[tuple[date, date], ...]
     leaving_on: date | None
     caps: tuple[str, ...]
+    last_week: int
     today: date
 
 
 def taker(row: Any, days: list[date], weigh: Weights, limits: Limits, today: date) -> Taker:
-    """One row of `workload.base` with the columns of `PERSON`, over the school days `days`."""
+    """One row of `workload.base` with `last_week` and the columns of `PERSON`, over the school
+    days `days`."""
     cases = len(row.tiers or ())
     return Taker(
         id=row.id,
@@ -132,6 +133,7 @@ def taker(row: Any, days: list[date], weigh: Weights, limits: Limits, today: dat
         absences=tuple(workload.absences_of(row)),
         leaving_on=row.leaving_on,
         caps=tuple(limits.reached(row.id, row.provider_urn, cases)),
+        last_week=row.last_week,
         today=today,
     )
 
@@ -158,6 +160,7 @@ def candidate(person: Taker, school: Any, need: str, knows: Knows | None, **more
         absences=person.absences,
         leaving_on=person.leaving_on,
         caps=person.caps,
+        last_week=person.last_week,
         today=person.today,
         **more,
     )
@@ -222,11 +225,14 @@ def takes(today: date) -> ColumnElement[bool]:
 def takers() -> tuple[list[Taker], Weights]:
     """Everybody who takes referrals, and what a referral weighs: for many referrals at once."""
     today = clock.today()
-    query, _given = workload.base(today)
+    lately = Allocation.at >= clock.from_local(today - WEEK, 0)
+    query, given = workload.base(
+        today, or_(workload.OPEN, lately), func.count().filter(lately).label("last_week")
+    )
     rows = (
         session()
         .execute(
-            query.add_columns(*PERSON)
+            query.add_columns(*PERSON, func.coalesce(given.c.last_week, 0).label("last_week"))
             .join(Establishment, Establishment.urn == Practitioner.provider_urn)
             .where(takes(today))
         )

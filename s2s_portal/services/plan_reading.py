@@ -38,7 +38,7 @@ COVERED = {
 
 
 class Waiting(NamedTuple):
-    """A referral that is accepted and with nobody. `days` since it was received."""
+    """A referral that is accepted, with nobody, not on hold. `days` since it was received."""
 
     id: int
     reference: str
@@ -179,7 +179,7 @@ def _waiting() -> list[Waiting]:
         .join(Establishment, Establishment.urn == Referral.urn)
         .outerjoin(Need, and_(Need.referral_id == Referral.id, Need.rank == 1))
         .outerjoin(NeedType, NeedType.code == Need.code)
-        .where(Referral.status == Status.ACCEPTED)
+        .where(Referral.status == Status.ACCEPTED, Referral.held_until.is_(None))
         .order_by(Referral.received_on, Referral.id)
     )
     return [Waiting._make([*row[:-1], (today - row.received_on).days]) for row in rows]
