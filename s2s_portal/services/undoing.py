@@ -21,6 +21,9 @@ UNDONE_FROM = frozenset(
     {Status.ACCEPTED, Status.WAITING, Status.DECLINED, Status.ADVISED, Status.REDIRECTED}
 )
 
+# In the ledger, which Finance reads: never what the school was told, as that may name a child.
+REVERSED_BECAUSE = "The acceptance was taken back"
+
 
 def why_not(referral: Referral) -> str:
     """Why the decision on `referral` cannot be taken back, in a sentence; empty when it can."""
@@ -83,7 +86,7 @@ def undo(
     check(referral)
     referrals.check_seen(referral, seen)
     if referral.status is Status.ACCEPTED:
-        _undo_charge(work, referral, reason=f"Decision taken back: {message}", by=by)
+        _undo_charge(work, referral, by=by)
     referrals.record(work, referral, Action.DECISION_UNDONE, by=by, message=message, note=note)
     link = notices.link_to("s2s.referrals.show", reference=referral.reference)
     notices.tell_school(work, "referral_decision_undone", referral, link)
@@ -101,7 +104,7 @@ def is_pulled(reference: str) -> bool:
     return not session().scalar(select(func.s2s.charge_can_be_undone(charge.number)))
 
 
-def _undo_charge(work: UnitOfWork, referral: Referral, *, reason: str, by: Actor) -> None:
+def _undo_charge(work: UnitOfWork, referral: Referral, *, by: Actor) -> None:
     """Reverse the charge, if it stands: under the ledger's lock, which a pull takes too."""
     ledger.lock_head(work)
     charge = ledger.charge_for(referral.reference)
@@ -109,4 +112,4 @@ def _undo_charge(work: UnitOfWork, referral: Referral, *, reason: str, by: Actor
         return
     if is_pulled(referral.reference):
         raise OutOfOrder("Finance has just pulled the charge, so nothing has been changed.")
-    ledger.post_reversal(work, charge.number, reason=reason, by=by, key=ledger.UNDONE)
+    ledger.post_reversal(work, charge.number, reason=REVERSED_BECAUSE, by=by, key=ledger.UNDONE)

@@ -92,6 +92,8 @@ def test_an_acceptance_is_taken_back_and_its_charge_reversed_never_edited(
     row = fresh(session)
     assert (row.status, row.due_on) == (Status.SUBMITTED, date(2019, 5, 21))
     assert entries(session) == [CHARGE, REVERSAL]
+    reasons = session.scalars(select(LedgerEntry.reason).order_by(LedgerEntry.number)).all()
+    assert not any("Read it again" in reason for reason in reasons), "Finance reads no message"
     assert ledger.balance(SCHOOL) == 0
     assert verification.verify().problems == ()
     school = client.sign_on("senco").get("referrals.show", reference=REF).words
