@@ -319,7 +319,9 @@ def keep(reference: str, section: str) -> ResponseReturnValue:
             referral = drafting.mine(reference, by=current_actor())
             copies.forget(work, referral, section, by=current_actor())
         return redirect(url_for(".section", reference=reference, section=section))
-    fields = [pair for pair in request.form.items(multi=True) if pair[0] != form.csrf_token.name]
+    fields = [
+        pair for pair in request.form.items(multi=True) if pair[0] != form.meta.csrf_field_name
+    ]
     with unit_of_work() as work:
         at = copies.keep(work, reference, section, fields, by=current_actor())
     return {"kept_at": time_of_day(at)}

@@ -49,7 +49,7 @@ class SignInForm(FlaskForm):
         typed = "".join((self.urn.data or "").split())
         if not typed:
             return None
-        if Role.REFERRER.value not in roles:
+        if not {Role.REFERRER.value, Role.HEAD.value} & set(roles):
             self._refuse("Only a SENCo or a head teacher can sign in for another school")
         elif not (typed.isascii() and typed.isdecimal() and len(typed) == 6):
             self._refuse("The URN must be 6 numbers, for example 900302")

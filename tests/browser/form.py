@@ -29,7 +29,9 @@ def school(person: Person) -> None:
 def pupil(person: Person, surname: str) -> None:
     """Who the pupil is."""
     person.fill("Legal surname", surname).fill("Forenames", "Zosia").fill("Known as", "Zo")
-    person.date("Date of birth", 2, 9, school_year(clock.today()) - 9).choose("Female")
+    # Another child in each walk: the second would be a repeat of the first.
+    day_of_month = 4 if person.javascript else 5
+    person.date("Date of birth", day_of_month, 9, school_year(clock.today()) - 9).choose("Female")
 
 
 def schooling(person: Person) -> None:
@@ -107,9 +109,14 @@ def declaration(person: Person) -> None:
     person.fill("Your name", "Sam O'Brien").choose("I make this declaration")
 
 
+def group_name(person: Person) -> str:
+    """What they are called: another group in each walk, as for a pupil."""
+    return "The Otters" if person.javascript else "The Herons"
+
+
 def group(person: Person) -> None:
     """Which pupils."""
-    person.fill("What you call the group", "The Otters").fill("How many pupils", "8")
+    person.fill("What you call the group", group_name(person)).fill("How many pupils", "8")
     person.fill("Their year groups", "Years 1 and 2").choose("SEN Support")
 
 

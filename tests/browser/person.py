@@ -18,6 +18,13 @@ AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practi
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 320, "height": 640}
 LARGE_TEXT = "--blink-settings=defaultFontSize=32"  # twice what browsers come with
+# What has been looked at, by all people of this process: the same title over the same kinds of
+# elements, however many of each, is the same page again.
+SEEN: set[tuple[object, ...]] = set()
+KINDS = """() => [...new Set([...document.body.querySelectorAll('*')].map(
+  el => el.tagName + '.' + el.className + [...el.attributes].filter(
+    a => a.name.startsWith('aria-') || ['role', 'type', 'hidden', 'open'].includes(a.name)
+  ).map(a => a.name === 'aria-expanded' ? a.name + a.value : a.name).join()))].sort().join('|')"""
 CUT_OFF = """() => [...document.querySelectorAll('button, h1, h2, h3, label, legend, .govuk-tag')]
   .filter(el => !el.className.includes('visually-hidden') && el.clientWidth > 1
     && getComputedStyle(el).display !== 'inline'
@@ -81,7 +88,6 @@ class Person:
             java_script_enabled=javascript, viewport=size, bypass_csp=not csp
         )
         self.page: Page = self.context.new_page()
-        self.checked: set[str] = set()
         self.page.set_default_timeout(10_000)
 
     def sign_on(self, persona: str, *, urn: int | None = None) -> Person:
@@ -171,15 +177,16 @@ class Person:
         return self
 
     def look(self) -> None:
-        """Check the page, once for each heading: axe at both widths, and that it fits."""
+        """Check the page, once as it is: axe at both widths, and that it fits."""
         self.page.wait_for_load_state("load")  # a style sheet that comes late is no fault
         heading = self.page.locator("h1").first.text_content() or ""
         title = self.page.title()
         key = re.sub(r"S2S-\d\d-\w{4}", "REF", f"{title} {heading}")
         assert "Something has gone wrong" not in heading, self.page.locator("body").text_content()
-        if key in self.checked:
+        mark = (key, self.page.evaluate(KINDS), self.javascript, self.large_text)
+        if mark in SEEN:
             return
-        self.checked.add(key)
+        SEEN.add(mark)
         # Large text is for a large screen, reflow for a small one (1.4.4, 1.4.10).
         for size in [DESKTOP] if self.large_text else [DESKTOP, PHONE]:
             self.page.set_viewport_size(size)  # type: ignore[arg-type]

@@ -172,12 +172,12 @@ def test_a_group_begun_by_a_teacher_and_agreed_by_the_head(heads_sign_on: SignsO
 
     head = heads_sign_on("head")
     head.go("/s2s/referrals/").follow(re.compile(f"Read {reference} and say whether you agree"))
-    head.sees("The Otters", "£100: mainstream school, received")
+    head.sees(form.group_name(head), "£100: mainstream school, received")
     head.press("Save your answer")
     says_error(head)
     head.choose(re.compile("^Yes|^I agree")).press("Save your answer")
     senco.go(f"/s2s/referrals/{reference}/check").sees("agreed to this referral and its fee")
-    sends(senco, reference, "The Otters")
+    sends(senco, reference, form.group_name(senco))
 
 
 def attaches(senco: Person, folder: Path) -> None:

@@ -43,5 +43,9 @@ def accepts_one(officer: Person) -> str:
     """Accept the referral that has waited longest; its reference."""
     officer.go("/s2s/triage/?status=submitted")
     reference = officer.page.locator("tbody th a").first.inner_text()
-    officer.go(f"/s2s/triage/{reference}/").press("Accept").press(re.compile("Accept"))
+    officer.go(f"/s2s/triage/{reference}/").press("Accept")
+    officer.choose("One visit and a report")
+    for box in officer.page.locator("input[name=checks]").all():
+        box.check()
+    officer.press("Continue").press("Accept the referral").sees("accepted")
     return reference

@@ -66,7 +66,6 @@ def test_a_warning_comes_before_the_end_and_staying_takes_it_away(
     expect(warning).to_be_hidden()
     person.page.clock.run_for("56:00")
     expect(warning).to_contain_text("You will be signed out in 4 minutes.")
-    person.checked.clear()
     person.look()
     person.page.get_by_role("button", name="Stay signed in").click()
     expect(warning).to_be_hidden()

@@ -56,7 +56,7 @@ def test_scripts_styles_and_forms_of_ours_run_under_a_strict_policy(
     page.get_by_label("One named pupil").check()
     page.get_by_role("button", name="Save and continue").click()
     page.get_by_role("link", name="Back to the sections").click()
-    page.get_by_role("link", name="What you have tried").click()
+    page.get_by_role("link", name="What you have tried", exact=True).click()
     assert page.title().startswith("What you have tried")
     # Our style sheet is in force, and GOV.UK's script has started.
     button = page.get_by_role("button", name="Save and continue")

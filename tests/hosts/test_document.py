@@ -114,7 +114,7 @@ def test_what_it_says_mounts_the_service(portal: tuple[Flask, Path]) -> None:
     page = seen(app, "/s2s/", "send")
     assert page.status == 200
     lint(page)
-    assert page.title == "School to School Support – School to School Support"
+    assert page.title == "School to School Support"
     assert page.document.xpath("//meta[@content='Borchester']"), "the layout's own head is kept"
     assert page.document.xpath("//link[@href='/s2s/static/s2s.css']")
     assert "Start a referral" in seen(app, "/s2s/", "school").words

@@ -374,6 +374,8 @@ def test_whatever_arrives_is_an_actor_or_a_refusal(
             assert refused.code
         else:
             assert found.id.startswith("dfe:")
-            assert found.roles <= {Role.REFERRER, Role.PRACTITIONER, Role.LEAD, Role.TRUST_VIEWER}
+            assert found.roles <= {
+                *(Role.REFERRER, Role.HEAD, Role.PRACTITIONER, Role.LEAD, Role.TRUST_VIEWER)
+            }
             assert (found.id + found.name + found.email).isprintable()
             assert set(found.establishments) <= {SCHOOL, ACADEMY, AFTER}

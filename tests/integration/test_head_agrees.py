@@ -271,7 +271,7 @@ def test_sent_again_after_a_return_needs_no_second_agreement(
     page = client.get("triage.return_for_information", reference=reference)
     form = {"seen": page.value("seen"), "sections": ["needs"], "question_needs": "Which first?"}
     names = {name for name in page.document.xpath("//form//@name")}
-    form |= {name: "Which first?" for name in names if name.endswith("needs") and name != "needs"}
+    form |= {name: "Which first?" for name in names if name == "question_needs"}
     client.post("triage.return_for_information", form, reference=reference)
     client.sign_on("senco")
     answers.save(client, reference, "needs", primary="MLD")

@@ -72,7 +72,7 @@ def test_twenty_school_days_leave_the_half_term_out(session: Session, reference:
 
 def test_the_school_reads_by_when_and_why(client: Client, session: Session, reference: str) -> None:
     page = client.sign_on("senco").get("referrals.show", reference=reference)
-    assert "send the referral again by 18 June 2019; after that day it is closed" in page.words
+    assert "If you have not sent it again by 18 June 2019, it is closed." in page.words
     assert "Why we ask: Two answers do not agree." in page.words
     assert "With you: answer by 18 June" in client.get("referrals.index").words
     (opening,) = session.scalars(select(SectionOpening))
