@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import text
@@ -21,10 +23,14 @@ PLANNED_ONCE = "SELECT count(*) FROM pg_prepared_statements WHERE generic_plans 
 
 
 @pytest.fixture
-def portal(database_url: str) -> Flask:
+def portal(database_url: str) -> Iterator[Flask]:
     """A host with one connection and no more."""
     options = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 1}
-    return make_host(database_url, dict(world.ACTORS), SQLALCHEMY_ENGINE_OPTIONS=options)
+    yield make_host(database_url, dict(world.ACTORS), SQLALCHEMY_ENGINE_OPTIONS=options)
+    # What these look at is committed: that the officer has come, too.
+    url = database_url.replace("postgresql+psycopg", "postgresql")
+    with psycopg.connect(url, autocommit=True) as put_back:
+        put_back.execute("DELETE FROM s2s.officer")
 
 
 def test_a_host_that_holds_its_only_connection_does_not_hold_us_up(portal: Flask) -> None:

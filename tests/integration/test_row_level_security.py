@@ -12,7 +12,7 @@ from datetime import date
 
 import psycopg.errors
 import pytest
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -297,9 +297,6 @@ DRAFT_RIGHTS = {
 def filled(session: Session, may_2019: None) -> Iterator[Session]:
     """Five referrals in the relations that the rules tell apart, a record, a charge, a pull."""
     work = UnitOfWork(session)
-    session.execute(
-        delete(Officer)
-    )  # a look at the worklist, committed by another test, leaves one
     mine = rows.referral(session, MINE, status=Status.ALLOCATED)
     draft = rows.referral(session, DRAFT, status=Status.DRAFT)
     rows.referral(session, EXPIRED, status=Status.EXPIRED)
