@@ -24,6 +24,15 @@ SHOWS_FOCUS = """() => {
   const label = el.labels && el.labels[0];
   return seen(getComputedStyle(el)) || Boolean(label && seen(getComputedStyle(label, '::before')));
 }"""
+# How many stops lie between here and there at least: so many Tabs need no look in between.
+BETWEEN = """el => {
+  const at = document.activeElement;
+  const stops = 'a[href], button, select, textarea, summary, '
+    + 'input:not([type=hidden]):not([type=radio])';
+  return [...document.querySelectorAll(stops)].filter(one => one !== el && one.tabIndex >= 0
+    && !one.disabled && one.offsetParent !== null && (el.compareDocumentPosition(one) & 2)
+    && (at === document.body || (at.compareDocumentPosition(one) & 4))).length;
+}"""
 WHERE = "() => document.activeElement.outerHTML.slice(0, 120)"
 
 
@@ -88,6 +97,9 @@ class KeyboardPerson(Person):
         self._tab_until(target, IS_FOCUSED)
 
     def _tab_until(self, target: Locator, reached: str) -> None:
+        if not target.evaluate(reached):
+            for _ in range(target.evaluate(BETWEEN)):
+                self.page.keyboard.press("Tab")
         for _ in range(MOST_TABS):
             if target.evaluate(reached):
                 assert self.page.evaluate(SHOWS_FOCUS), f"no focus: {self.page.evaluate(WHERE)}"
