@@ -1,6 +1,7 @@
 """A class teacher's one section in a real browser: from the mail to handed back, and used.
 
-Walked with JavaScript and without; axe looks at every page, error pages included, wide and narrow.
+Without JavaScript it is walked in `test_journeys`; here axe looks at every page, error pages
+included, wide and narrow.
 """
 
 from __future__ import annotations
@@ -17,12 +18,9 @@ pytestmark = pytest.mark.xdist_group("browser")
 PATIENCE = 20.0  # seconds for the worker to send the mail
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["with-js", "without-js"])
-def test_a_teacher_without_a_role_fills_in_one_section(
-    browser: Browser, portal: Portal, javascript: bool
-) -> None:
-    senco = Person(browser, portal, javascript=javascript).sign_on("senco")
-    teacher = Person(browser, portal, javascript=javascript).sign_on("outsider")
+def test_a_teacher_without_a_role_fills_in_one_section(browser: Browser, portal: Portal) -> None:
+    senco = Person(browser, portal).sign_on("senco")
+    teacher = Person(browser, portal).sign_on("outsider")
     try:
         senco.starts_a_referral("A group or class of pupils").follow("Back to the sections")
         reference = re.findall(r"S2S-\d\d-\w{4}", senco.page.url)[0]

@@ -12,14 +12,14 @@ from tests.browser.person import Person, Portal
 from tests.files import made
 from tests.files.clamd import MARK, needs_clamd
 
-pytestmark = needs_clamd
+# One portal serves them all, so one process runs them all.
+pytestmark = [needs_clamd, pytest.mark.xdist_group("browser")]
 PATIENCE = 20.0  # seconds for the worker to hear of a file and have it scanned
 CALLED = "What should it be called?"
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["with script", "without script"])
 def test_a_school_attaches_files_and_has_them_once_scanned(
-    browser: Browser, portal: Portal, tmp_path: Path, javascript: bool
+    browser: Browser, portal: Portal, tmp_path: Path
 ) -> None:
     for name, content in (
         ("plan.pdf", made.pdf()),
@@ -27,7 +27,7 @@ def test_a_school_attaches_files_and_has_them_once_scanned(
         ("program.exe", b"MZ"),
     ):
         (tmp_path / name).write_bytes(content)
-    senco = Person(browser, portal, javascript=javascript)
+    senco = Person(browser, portal)
     try:
         senco.sign_on("senco").starts_a_referral("One named pupil").follow("Back to the sections")
         senco.follow("Files").sees("You do not have to")
