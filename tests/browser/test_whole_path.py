@@ -98,7 +98,7 @@ def refers(senco: Person) -> str:
     senco.press("Save and continue")
     expect(senco.page).to_have_title(re.compile("^Error: "))
     senco.sees("There is a problem")
-    upn = "U926200119001" if senco.javascript else "U926700819001"
+    upn = "U926200119001" if senco.javascript else "H926200119002"
     senco.fill("Unique pupil number", upn).press("Save and continue")
     senco.sees("is usually in Year 4 now")
     senco.page.get_by_label("Year group they are taught in").select_option(label="Year 4")
