@@ -16,7 +16,8 @@ from s2s_portal.blueprints.agreement import agreement_page
 from s2s_portal.blueprints.forms import DecidingForm, Needed, Paragraphs, PickOne, S2SForm
 from s2s_portal.blueprints.pages import page, pdf, refuse
 from s2s_portal.blueprints.referrals.section_pages import page_of
-from s2s_portal.blueprints.referrals.views import bp, section_page
+from s2s_portal.blueprints.referrals.sending import bp
+from s2s_portal.blueprints.referrals.views import section_page
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor

@@ -58,19 +58,9 @@ def allocate(
     if chosen is None:
         raise Refused("This practitioner no longer takes referrals", field="practitioner")
     overridden = _check_limits(chosen, override=override, by=by)
-    allocation = Allocation(
-        referral_id=referral.id,
-        practitioner_id=practitioner.id,
-        practitioner_name=practitioner.name,
-        provider_urn=practitioner.provider_urn,
-        provider_name=practitioner.provider.name,
-        reason=reason,
-        rule=rule_of(chosen, found),
-        overridden=overridden,
-        at=clock.now(),
-        by_id=by.id,
-        by_name=by.name,
-    )
+    allocation = _made(referral, practitioner, by)
+    allocation.reason, allocation.overridden = reason, overridden
+    allocation.rule = rule_of(chosen, found)
     work.session.add(allocation)
     referrals.record(
         work,
@@ -90,6 +80,20 @@ def allocate(
         provider_urn=practitioner.provider_urn,
     )
     return allocation
+
+
+def _made(referral: Referral, practitioner: Practitioner, by: Actor) -> Allocation:
+    """Who has what from whom, by the names of today."""
+    return Allocation(
+        referral_id=referral.id,
+        practitioner_id=practitioner.id,
+        practitioner_name=practitioner.name,
+        provider_urn=practitioner.provider_urn,
+        provider_name=practitioner.provider.name,
+        at=clock.now(),
+        by_id=by.id,
+        by_name=by.name,
+    )
 
 
 def check_unallocated(referral: Referral) -> None:
