@@ -287,6 +287,11 @@ def nav_items(*, badges: bool = True) -> list[dict[str, Any]]:
     ]
 
 
+def waiting_for_me(endpoint: str) -> int:
+    """How many wait for the acting person behind the menu's entry for `endpoint`."""
+    return _waiting(access.whoever_is_signed_on()).get(endpoint, 0)
+
+
 def _waiting(actor: Actor) -> dict[str, int]:
     """How many wait behind each entry: asked once for a request; unknown while it cannot be."""
     known = g.setdefault("s2s_badges", {})

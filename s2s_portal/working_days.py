@@ -6,9 +6,9 @@ and 2023 with them. Days, not instants: a deadline is a date.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from datetime import date, datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 
 import holidays
 
@@ -53,7 +53,8 @@ def after(day: date, number: int) -> date:
     return day
 
 
-def between(first: date, last: date, closed: Iterable[date] = ()) -> int:
+@lru_cache(4_096)  # the rows of a list began on few days, and end on one
+def between(first: date, last: date, closed: frozenset[date] = frozenset()) -> int:
     """How many working days there are after `first`, up to `last`; 0 when that is not later.
 
     Counted by whole weeks, so that a list can say how long each of its rows has waited.

@@ -9,15 +9,15 @@ from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import allow, officer
 from s2s_portal.blueprints.forms import ButtonForm
-from s2s_portal.blueprints.pages import page, refuse
+from s2s_portal.blueprints.pages import page, refuse, waiting_for_me
 from s2s_portal.blueprints.triage import way_back
 from s2s_portal.blueprints.triage.list_forms import AssignForm, KeepForm, TakeForm
 from s2s_portal.blueprints.triage.views import DONE, bp
 from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
-from s2s_portal.models.worklist import Officer
-from s2s_portal.services import officers, referrals, standing, waiting_messages, worklist
+from s2s_portal.models.worklist import Officer, SavedList
+from s2s_portal.services import officers, referrals, standing, worklist
 from s2s_portal.services.labels import SHORT_KINDS
 from s2s_portal.services.worklist_wanted import PILE_WORDS, SORT_WORDS, WHEN_WORDS, Wanted
 
@@ -28,14 +28,16 @@ def index() -> ResponseReturnValue:
     """The worklist: the list that is in the address, the one an officer begins with, or what waits
     for a decision."""
     me = officers.note(current_actor())
-    if not request.args:
-        begin = officers.default_list(current_actor())
-        if begin:
-            return redirect(_address(Wanted.parse(begin)))
-    return _list(Wanted.of(request.args), KeepForm(formdata=None), me)
+    kept = officers.lists(current_actor())
+    begin = next((one.query for one in kept if one.is_default), "")
+    if begin and not request.args:
+        return redirect(_address(Wanted.parse(begin)))
+    return _list(Wanted.of(request.args), KeepForm(formdata=None), me, kept)
 
 
-def _list(wanted: Wanted, form: KeepForm, me: Officer) -> ResponseReturnValue:
+def _list(
+    wanted: Wanted, form: KeepForm, me: Officer, kept: list[SavedList]
+) -> ResponseReturnValue:
     offered, dates = worklist.offered(), worklist.office()
     if not form.is_submitted():
         form.query.data = wanted.query
@@ -52,9 +54,9 @@ def _list(wanted: Wanted, form: KeepForm, me: Officer) -> ResponseReturnValue:
         sorts=SORT_WORDS,
         whens=WHEN_WORDS,
         colour=standing.colour_of,
-        kept=officers.lists(current_actor()),
+        kept=kept,
         me=me,
-        waiting=waiting_messages.count(by=current_actor()),
+        waiting=waiting_for_me("s2s.messages.index"),
     )
 
 
@@ -73,7 +75,8 @@ def keep() -> ResponseReturnValue:
         else:
             flash(f"“{form.name.data}” is now one of your lists.", DONE)
             return redirect(_address(wanted))
-    return _list(wanted, form, officers.note(current_actor()))
+    me = officers.note(current_actor())
+    return _list(wanted, form, me, officers.lists(current_actor()))
 
 
 @bp.post("/lists/<int:number>/delete")

@@ -22,8 +22,10 @@ from s2s_portal.blueprints.triage.list_forms import TakeForm
 from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
+from s2s_portal.models.clocks import ReferralClock
 from s2s_portal.models.codes import UNDECIDED, Closure, Kind, Way
 from s2s_portal.models.referral import Referral
+from s2s_portal.models.worklist import OfficerAssignment
 from s2s_portal.services import (
     attachments,
     changes,
@@ -63,17 +65,15 @@ DONE = "s2s-success"
 @allow(officer)
 def show(reference: str) -> ResponseReturnValue:
     """The whole referral with its history, and what can be decided about it now."""
-    clocks.note_broken(reference)
-    officers.note_opened(reference, current_actor())
-    referral = referrals.get(reference, whole=True)
-    found = clocks.of(referral)
+    referral, found, held = _opened(reference)
+    charge = ledger.charge_for(referral.reference)
     shown = threads.talk(referral)
     answer = page(
         "s2s/triage/show.html",
         referral=referral,
         promised=promises.due(found),
         broken=promises.kept(found),
-        held=officers.of(referral),
+        held=held,
         take=TakeForm(formdata=None),
         handed_on=way_back.handed_on(),
         to_list=way_back.to_list(),
@@ -86,7 +86,7 @@ def show(reference: str) -> ResponseReturnValue:
         attached=attachments.shown(referral),
         evidence=attachments.evidence(referral),
         booked=visits.booked,
-        charge=ledger.charge_for(referral.reference),
+        charge=charge,
         achieved=closing.ACHIEVED_WORDS,
         not_yet=closing.what_is_missing(referral),
         earlier=earlier.of(referral),
@@ -100,7 +100,7 @@ def show(reference: str) -> ResponseReturnValue:
         place=decided.place(referral),
         on_hold=holding.is_held(referral),
         may_hold=referral.status in holding.HOLDABLE,
-        may_undo=referral.status in undoing.UNDONE_FROM and not undoing.why_not(referral),
+        may_undo=referral.status in undoing.UNDONE_FROM and not undoing.why_not(referral, charge),
         checked=checklist.kept(referral),
         points=checklist.POINTS,
         follows=copying.follows(referral),
@@ -111,6 +111,21 @@ def show(reference: str) -> ResponseReturnValue:
         talk=shown,
     )
     return threads.read(shown, answer)
+
+
+def _opened(reference: str) -> tuple[Referral, list[ReferralClock], OfficerAssignment | None]:
+    """The referral, its clocks and who looks after it, once what its opening changes is noted."""
+
+    def read() -> tuple[Referral, list[ReferralClock], OfficerAssignment | None]:
+        referral = referrals.get(reference, whole=True)
+        return referral, clocks.of(referral), officers.of(referral)
+
+    _referral, found, held = opened = read()
+    if not clocks.has_broken(found) and not officers.is_new_to(current_actor(), held):
+        return opened
+    clocks.note_broken(reference)
+    officers.note_opened(reference, current_actor())
+    return read()
 
 
 def is_waiting(referral: Referral) -> bool:

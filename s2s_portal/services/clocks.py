@@ -174,11 +174,17 @@ def of(referral: Referral) -> list[ReferralClock]:
     return find(ReferralClock.referral_id == referral.id)
 
 
+def has_broken(found: Iterable[ReferralClock]) -> bool:
+    """Whether a promise among `found` is broken and nobody has noted it yet."""
+    today = clock.today()
+    return any(is_broken(one, today) and one.breach is None for one in found)
+
+
 def note_broken(reference: str) -> None:
     """Keep what whoever reads the referral `reference` finds broken, in a transaction of its own.
 
-    Called before the page is read: nothing is pending in the session. Looks with the reader's own
-    eyes, so of a referral that is not theirs nothing is noted.
+    Nothing is pending in the session; what was read before is read again. Looks with the reader's
+    own eyes, so of a referral that is not theirs nothing is noted.
     """
     today = clock.today()
     found = session().scalar(

@@ -60,11 +60,12 @@ def about(reference: str) -> About:
 def thread(one: About, *, by: Actor) -> Thread:
     """The messages about `one`, oldest first, as `by` may read them: a read of pupil data.
 
-    A referral that came of a request for advice has that one's messages first. Two statements.
+    A referral that came of a request for advice has that one's messages first. Two statements, one
+    where nothing was ever written.
     """
     audit.looked_at(entity_of(one), one.reference)
     conversation, up_to, advice = _found(one, by)
-    written = _written(one, advice)
+    written = _written(one, conversation, advice)
     allocation = _allocation(one)
     return Thread(
         about=one,
@@ -101,7 +102,11 @@ def _found(one: About, by: Actor) -> tuple[Conversation | None, int | None, Advi
     return conversation, up_to, advice
 
 
-def _written(one: About, advice: AdviceRequest | None) -> list[Message]:
+def _written(
+    one: About, conversation: Conversation | None, advice: AdviceRequest | None
+) -> list[Message]:
+    if conversation is None and advice is None:
+        return []
     places: list[Any] = [Message.advice_id == advice.id] if advice is not None else []
     if isinstance(one, Referral):
         places.append(Message.referral_id == one.id)

@@ -112,10 +112,15 @@ def assign(
     return made
 
 
+def is_new_to(by: Actor, held: OfficerAssignment | None) -> bool:
+    """Whether `held` was given to `by`, who has not opened it yet."""
+    return held is not None and held.officer_id == by.id and held.opened_at is None
+
+
 def note_opened(reference: str, by: Actor) -> None:
     """The officer reads for the first time what they were given: it is no longer new to them.
 
-    In a transaction of its own, before the page is read.
+    In a transaction of its own; what was read before is read again.
     """
     number = session().scalar(
         select(OfficerAssignment.id)
@@ -146,16 +151,6 @@ def lists(by: Actor) -> list[SavedList]:
             .where(SavedList.officer_id == by.id)
             .order_by(func.lower(SavedList.name))
         )
-    )
-
-
-def default_list(by: Actor) -> str:
-    """The list that `by` wants to begin with, as the query of an address; empty for none."""
-    return (
-        session().scalar(
-            select(SavedList.query).where(SavedList.officer_id == by.id, SavedList.is_default)
-        )
-        or ""
     )
 
 

@@ -14,6 +14,7 @@ from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import OutOfOrder, Refused
 from s2s_portal.identity import Actor
 from s2s_portal.models.codes import UNSENT, Action, Status
+from s2s_portal.models.ledger import LedgerEntry
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import holding, ledger, notices, referrals
 
@@ -25,23 +26,26 @@ UNDONE_FROM = frozenset(
 REVERSED_BECAUSE = "The acceptance was taken back"
 
 
-def why_not(referral: Referral) -> str:
-    """Why the decision on `referral` cannot be taken back, in a sentence; empty when it can."""
+def why_not(referral: Referral, charge: LedgerEntry | None) -> str:
+    """Why the decision on `referral`, of which `charge` came, cannot be taken back, in a sentence;
+    empty when it can."""
     if referral.status not in UNDONE_FROM:
         return "Only a decision that nothing depends on yet can be taken back."
     if holding.is_held(referral):
         return "This referral is on hold. Release it before you go on."
-    if referral.status is Status.ACCEPTED and is_pulled(referral.reference):
+    if referral.status is Status.ACCEPTED and is_pulled(charge):
         return (
             "Finance has pulled the charge, so the acceptance can no longer be taken back."
             " Close the referral instead; Finance can waive the fee."
         )
-    followed = exists().where(
-        Referral.copied_from_id == referral.id, Referral.status.not_in(UNSENT)
-    )
-    if session().scalar(select(followed)):
+    if referral.status is Status.DECLINED and _is_followed(referral):
         return "The school has sent a corrected copy of this referral, so decide on that one."
     return ""
+
+
+def _is_followed(referral: Referral) -> bool:
+    copied = exists().where(Referral.copied_from_id == referral.id, Referral.status.not_in(UNSENT))
+    return bool(session().scalar(select(copied)))
 
 
 def reversal_words(referral: Referral) -> str:
@@ -61,7 +65,7 @@ def reversal_words(referral: Referral) -> str:
 
 def check(referral: Referral) -> None:
     """Raise OutOfOrder unless the decision on `referral` can be taken back."""
-    reason = why_not(referral)
+    reason = why_not(referral, ledger.charge_for(referral.reference))
     if reason:
         raise OutOfOrder(reason)
 
@@ -93,12 +97,11 @@ def undo(
     return referral
 
 
-def is_pulled(reference: str) -> bool:
+def is_pulled(charge: LedgerEntry | None) -> bool:
     """Whether Finance has pulled the charge that stands for an accepted referral.
 
     The database answers yes or no, as an officer sees no pulls.
     """
-    charge = ledger.charge_for(reference)
     if charge is None or ledger.is_reversed(charge.number):
         return False
     return not session().scalar(select(func.s2s.charge_can_be_undone(charge.number)))
@@ -110,6 +113,6 @@ def _undo_charge(work: UnitOfWork, referral: Referral, *, by: Actor) -> None:
     charge = ledger.charge_for(referral.reference)
     if charge is None or ledger.is_reversed(charge.number):
         return
-    if is_pulled(referral.reference):
+    if is_pulled(charge):
         raise OutOfOrder("Finance has just pulled the charge, so nothing has been changed.")
     ledger.post_reversal(work, charge.number, reason=REVERSED_BECAUSE, by=by, key=ledger.UNDONE)

@@ -6,18 +6,23 @@ what all of that costs.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flask import Flask
 from jinja2 import DictLoader, Environment
-from sqlalchemy import Engine, Select, cast, func, select
+from sqlalchemy import Engine, Select, bindparam, cast, func, select
 from sqlalchemy.types import Float
 
+from s2s_portal import clock
 from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTried, Subject
-from s2s_portal.models.codes import Status
+from s2s_portal.models.clocks import ClockChange, CouncilClosure, ReferralClock
+from s2s_portal.models.conversation import Conversation
+from s2s_portal.models.decision import DecisionCheck
 from s2s_portal.models.establishment import Establishment
+from s2s_portal.models.intake import IntakeWindow
 from s2s_portal.models.ledger import LedgerEntry
+from s2s_portal.models.note import Flag, InternalNote
 from s2s_portal.models.practitioner import (
     Absence,
     Allocation,
@@ -29,6 +34,7 @@ from s2s_portal.models.practitioner import (
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import NeedType, ServiceTerms
 from s2s_portal.models.visit import Visit
+from s2s_portal.models.worklist import Officer, OfficerAssignment, SavedList, WorklistEntry
 
 TEMPLATES = {
     "worklist.html": """<!DOCTYPE html><html lang="en"><head><title>Referrals</title></head>
@@ -38,9 +44,11 @@ TEMPLATES = {
 <td class="govuk-table__cell">{{ row.school_name }}</td>
 <td class="govuk-table__cell">{{ row.phase_name }}</td><td class="govuk-table__cell">{{ row.label }}</td>
 <td class="govuk-table__cell">{{ row.kind }}</td><td class="govuk-table__cell">{{ row.received_on }}</td>
-<td class="govuk-table__cell">{{ row.status }}</td></tr>{% endfor %}
+<td class="govuk-table__cell">{{ row.status }}</td><td class="govuk-table__cell">{{ row.officer_name or "" }}</td>
+<td class="govuk-table__cell">{{ row.due_step or "" }} {{ row.due_on or "" }}</td></tr>{% endfor %}
 </tbody></table><ul>{% for name, count in counts %}<li>{{ name }} {{ count }}</li>{% endfor %}</ul>
-</body></html>""",
+{% for part in parts %}<select>{% for row in part %}<option class="govuk-select__option">{{ row|join(" ") }}</option>
+{% endfor %}</select>{% endfor %}</body></html>""",
     "referral.html": """<!DOCTYPE html><html lang="en"><head><title>Referral</title></head>
 <body><h1>{{ referral.reference }}</h1>{% for part in parts %}<dl class="govuk-summary-list">
 {% for row in part %}{% for name, value in row.items() %}
@@ -71,8 +79,12 @@ def add(app: Flask, engine: Engine, reference: str) -> None:
     def worklist() -> str:
         with engine.connect() as connection:
             rows = connection.execute(WORKLIST).all()
-            counts = connection.execute(COUNTS).all()
-        return environment.get_template("worklist.html").render(rows=rows, counts=counts)
+            counts = connection.execute(
+                TILES, {"most": 1_001, "day": clock.today(), "lately": LONG_AGO}
+            )
+            parts = [connection.execute(query).all() for query in WITH_WORKLIST]
+        shown = {"rows": rows, "counts": counts.all(), "parts": parts}
+        return environment.get_template("worklist.html").render(**shown)
 
     def referral() -> str:
         with engine.connect() as connection:
@@ -111,25 +123,41 @@ def _read_with(row: Any) -> list[Select[Any]]:
     ]
 
 
-PARTS = (Subject, Agreement, StrategyTried, OutcomeWanted, ReferralEvent)
+PARTS = (
+    *(Subject, Agreement, StrategyTried, OutcomeWanted, ReferralEvent, ReferralClock, ClockChange),
+    *(Allocation, Conversation, OfficerAssignment, InternalNote, Flag, DecisionCheck),
+)
 WORKLIST = (
     select(
-        Referral.reference,
-        Referral.school_name,
-        Referral.kind,
-        Referral.received_on,
-        Referral.status,
-        Establishment.phase_name,
+        *(WorklistEntry.reference, WorklistEntry.school_name, WorklistEntry.kind),
+        *(WorklistEntry.received_on, WorklistEntry.status, WorklistEntry.phase_name),
+        *(WorklistEntry.officer_name, WorklistEntry.due_step, WorklistEntry.due_on),
         NeedType.label,
     )
-    .join(Establishment, Establishment.urn == Referral.urn)
-    .outerjoin(Need, (Need.referral_id == Referral.id) & (Need.rank == 1))
-    .outerjoin(NeedType, NeedType.code == Need.code)
-    .where(Referral.status == Status.SUBMITTED)
-    .order_by(Referral.submitted_at, Referral.id)
+    .outerjoin(NeedType, NeedType.code == WorklistEntry.need)
+    .where(WorklistEntry.status == "submitted")
+    .order_by(WorklistEntry.submitted_at, WorklistEntry.referral_id)
     .limit(50)
 )
-COUNTS = select(Referral.status, func.count()).group_by(Referral.status)
+LONG_AGO = datetime(2019, 4, 1, tzinfo=UTC)
+# What the page's tiles, menu and choices are made of.
+TILES = select(
+    func.s2s.worklist_counts(bindparam("most"), bindparam("day"), bindparam("lately")).table_valued(
+        "pile", "number"
+    )
+)
+WITH_WORKLIST = (
+    select(Establishment.district).distinct().order_by(Establishment.district),
+    select(Establishment.phase_code, func.min(Establishment.phase_name)).group_by(
+        Establishment.phase_code
+    ),
+    select(NeedType.code, NeedType.label).order_by(NeedType.position),
+    select(Officer.id, Officer.name, Officer.email),
+    select(IntakeWindow.id, IntakeWindow.opens),
+    select(SavedList.id, SavedList.name, SavedList.query),
+    select(CouncilClosure.starts, CouncilClosure.ends),
+    select(func.count()).select_from(Conversation).where(Conversation.waits_for.is_not(None)),
+)
 
 
 def _candidates(school: Any) -> Select[Any]:
