@@ -25,7 +25,7 @@ from s2s_portal.services.workload import Load
 
 WIDTH, HEIGHT = 400.0, 300.0
 MARGIN = 24.0
-SMALLEST, LARGEST = 23.0, 46.0  # radius of an area's circle
+SMALLEST, LARGEST = 26.0, 46.0  # radius of an area's circle
 SLANT = 0.8  # how far along the slope of a circle a second number hangs on it
 UNKNOWN = "District not known"
 COUNTS = func.s2s.district_measure().table_valued("district", "open", "with_nobody", name="counted")

@@ -9,7 +9,7 @@ from math import cos, hypot, sin
 from typing import NamedTuple
 
 ROUNDS = 100  # after which circles that still overlap stay as they are
-EDGE = 4.0  # units between the outermost thing and the frame
+EDGE = 10.0  # units between the outermost thing and the frame
 APART = 3.0  # units between two circles
 
 

@@ -21,7 +21,8 @@ from s2s_portal.services.map_drawing import Circle, Frame, Point, spread
 
 WIDTH, HEIGHT = 400.0, 340.0
 MARGIN = 30.0
-MARK = 13.0  # radius of a numbered mark
+MARK = 15.0  # radius of a numbered mark
+STAR = 12.0  # what the star of the referral’s school takes up
 RINGS = (5, 10, 20)  # miles
 NEAREST_EDGE = 3  # miles around the school that are in the picture whatever else is
 MOST_MARKS = 20  # more numbers than this cannot be read on a phone
@@ -141,7 +142,7 @@ def _picture(here: Point, groups: dict[Point, list[int]]) -> Picture:
     frame = Frame.around([*groups, *around], width=WIDTH, height=HEIGHT, margin=MARGIN)
     x, y = frame.place(here)
     # The school itself is one of the circles, so that no number covers it; it is drawn where it is.
-    places = spread(frame, [Circle(x, y, 8), *(Circle(*frame.place(p), MARK) for p in groups)])
+    places = spread(frame, [Circle(x, y, STAR), *(Circle(*frame.place(p), MARK) for p in groups)])
     marks = [
         Mark(_numbers(numbers), 1 in numbers, *frame.place(point), at)
         for (point, numbers), at in zip(groups.items(), places[1:], strict=True)
@@ -162,7 +163,7 @@ def _rings(frame: Frame, x: float, y: float) -> list[Ring]:
         half = radius * 0.7071
         ways = ((0, -radius), (0, radius), (-radius, 0), (radius, 0))
         corners = ((-half, -half), (half, half), (half, -half), (-half, half))
-        seen = [(x + dx, y + dy) for dx, dy in (*ways, *corners) if frame.has(x + dx, y + dy, 26)]
+        seen = [(x + dx, y + dy) for dx, dy in (*ways, *corners) if frame.has(x + dx, y + dy, 32)]
         if seen:
             found.append(Ring(miles, round(radius, 1), round(seen[0][0], 1), round(seen[0][1], 1)))
     return found

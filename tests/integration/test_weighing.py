@@ -85,9 +85,12 @@ def test_a_weight_is_added_once_its_effect_has_been_seen(client: Client, busy: S
     client.sign_on("administrator").get("administration.weights")
     seen = shown(client, "administration.weights", WEIGHT)
     assert "Pat Practitioner" in seen.words
-    assert "from 80% to 120% More work than hours" in seen.words
-    assert "1 practitioner would have more work than hours" in seen.words
-    assert "With the weight that holds otherwise it is nobody" in seen.words
+    assert "from 80% to 120%" in seen.words
+    assert "Not over 100% today" in seen.words
+    assert (
+        "1 practitioner would have more work than hours; without this weight, nobody would."
+        in seen.words
+    )
     assert "The workload of 1 practitioner would stay as it is" in seen.words
     assert "For 1 practitioner no hours of release have been entered" in seen.words
     assert "S2S-19-4443" not in seen.words, "an administrator sees numbers, no referral"
