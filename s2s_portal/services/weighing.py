@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from s2s_portal import audit, clock
 from s2s_portal.database import UnitOfWork, session
-from s2s_portal.errors import NotAllowed, Refused
+from s2s_portal.errors import NotAllowed, NotFound, Refused
 from s2s_portal.identity import Actor, Role
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.practitioner import Practitioner
@@ -169,8 +169,14 @@ def rules() -> list[PlanRule]:
 
 
 def rule_in_force(found: Sequence[PlanRule], day: date) -> PlanRule:
-    """The rule that plans are made by on `day`, of all there are, the latest first."""
-    return next(one for one in found if one.valid_from <= day)
+    """The rule that plans are made by on `day`, of all there are, the latest first.
+
+    Raises NotFound for who may read none: there is always one.
+    """
+    holding = next((one for one in found if one.valid_from <= day), None)
+    if holding is None:
+        raise NotFound()
+    return holding
 
 
 def new_rule(*, valid_from: date, miles: Mapping[str, int], source: str, by: Actor) -> PlanRule:
