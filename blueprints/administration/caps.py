@@ -1,4 +1,4 @@
-"""How many referrals may be given to whom at most, and what work weighs: rows by date."""
+"""How many referrals may be given to whom at most: rows by date."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from s2s_portal.database import unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.workload import CapScope
-from s2s_portal.services import caps, workload
+from s2s_portal.services import caps
 
 __all__ = ["bp"]
 
@@ -50,7 +50,7 @@ class CapForm(S2SForm):
 @bp.route("/caps", methods=["GET", "POST"])
 @allow(administrator)
 def allocation_caps() -> ResponseReturnValue:
-    """The caps by date, the weights of work, and the form that adds a cap."""
+    """The caps by date, and the form that adds one."""
     form = CapForm()
     if form.validate_on_submit():
         try:
@@ -66,5 +66,4 @@ def allocation_caps() -> ResponseReturnValue:
         form=form,
         lines=caps.listing(),
         words=caps.SCOPE_WORDS,
-        weights=workload.all_weights(),
     )

@@ -16,10 +16,16 @@ MOST = 100_000
 
 
 class MaybeNumber(Field):
-    """A whole number from 1 to 100,000, or nothing at all; what was typed comes back."""
+    """A whole number from `least` to `most`, or nothing at all; what was typed comes back."""
 
     widget = GovTextInput()
     typed = ""
+
+    def __init__(
+        self, label: str, validators: Any = (), *, least: int = 1, most: int = MOST, **kwargs: Any
+    ) -> None:
+        super().__init__(label, validators, **kwargs)
+        self.least, self.most = least, most
 
     def process_formdata(self, valuelist: list[str]) -> None:
         """Read the number; an empty box is None."""
@@ -28,10 +34,11 @@ class MaybeNumber(Field):
         if not self.typed:
             return
         plain = self.typed.replace(",", "")
-        number = int(plain) if plain.isascii() and plain.isdecimal() else 0
-        if not 1 <= number <= MOST:
-            name = self.label.text.removesuffix(" (optional)")
-            raise ValueError(f"{name} must be a number from 1 to {MOST:,}, or empty")
+        number = int(plain) if plain.isascii() and plain.isdecimal() else -1
+        if not self.least <= number <= self.most:
+            name, optional, _ = self.label.text.partition(" (optional)")
+            bounds = f"from {self.least:,} to {self.most:,}{', or empty' if optional else ''}"
+            raise ValueError(f"{name} must be a number {bounds}")
         self.data = number
 
     @property
@@ -40,7 +47,9 @@ class MaybeNumber(Field):
         return self.typed
 
     def _value(self) -> str:
-        return self.typed
+        if self.typed or self.data is None:
+            return self.typed
+        return str(self.data)
 
 
 class WindowForm(S2SForm):

@@ -10,6 +10,16 @@ PRIMARY, HIGH_SCHOOL, ACADEMY, NURSERY = 900301, 900302, 900303, 900304
 CHURCH_PRIMARY, TRUST_PRIMARY, JUNIOR = 900305, 900306, 900307
 PROVIDER, OTHER_PROVIDER, THIRD_PROVIDER = 900401, 900402, 900403
 
+# The district that each invented town would be in, by its place on the map.
+DISTRICTS = {
+    "Marram Staithe": "North Norfolk",
+    "Sandling Quay": "North Norfolk",
+    "Alderfleet": "Norwich",
+    "Thornmere": "Great Yarmouth",
+    "Sedgeholt": "Breckland",
+    "Holmgate": "Breckland",
+    "Curlew Point": "King's Lynn and West Norfolk",
+}
 TRUST = {"trust_uid": 990301, "trust_name": "Bittern Learning Trust"}
 
 # urn: name, type code, type, phase code, phase, ages, town, pupils, easting, northing, more
@@ -106,7 +116,7 @@ def _row(row: tuple[Any, ...]) -> Establishment:
         street="School Lane",
         town=town,
         postcode="NR0 0AA",
-        district="Norfolk",
+        district=DISTRICTS[town],
         pupils=pupils,
         easting=east,
         northing=north,

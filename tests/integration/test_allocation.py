@@ -168,7 +168,7 @@ def test_page_shows_each_candidate_with_reasons_and_no_child(
 ) -> None:
     page = client.sign_on("officer").get("allocation.allocate", reference=REF)
     assert page.all("//tbody/tr[1]/td") == [
-        "Pat PractitionerFen View Complex Needs School",
+        "1. Pat PractitionerFen View Complex Needs School",
         "Covers the need and the phaseExperienced",
         "0 of 4 open cases",
         "Hours not known",
