@@ -1,6 +1,6 @@
 """How much of a practitioner's time their work takes: the one place where that is worked out (F35).
 
-    workload = (sum of the weights of open referrals
+    workload = (sum of the weights of open referrals, and of those on offer
                 + length of each planned visit + weight of a visit, each)
                / hours of release that are left
 
@@ -17,8 +17,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Label, Select, Subquery, and_, cast, func, select
-from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
+from sqlalchemy import ColumnElement, Label, Select, Subquery, and_, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, aggregate_order_by
 from sqlalchemy.types import SmallInteger
 
 from s2s_portal import clock
@@ -26,6 +26,7 @@ from s2s_portal.database import session
 from s2s_portal.models.codes import Status
 from s2s_portal.models.decision import Decision, SupportLevel
 from s2s_portal.models.establishment import Establishment
+from s2s_portal.models.offer import Offer
 from s2s_portal.models.practitioner import Absence, Allocation, Practitioner, Release
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit
@@ -64,7 +65,8 @@ class Weights(NamedTuple):
 class Load(NamedTuple):
     """The work of one practitioner in the next four school weeks, all times in minutes.
 
-    `available` is None where no hours of release have ever been entered.
+    `available` is None where no hours of release have ever been entered. `offered` of the `cases`
+    are offers that wait for an answer.
     """
 
     cases: int
@@ -72,6 +74,7 @@ class Load(NamedTuple):
     visits: int
     visit_minutes: int
     available: int | None
+    offered: int = 0
 
     @property
     def minutes(self) -> int:
@@ -112,8 +115,9 @@ class Load(NamedTuple):
     @property
     def words(self) -> str:
         """How the number comes about, in one sentence."""
+        on_offer = f", {self.offered} of them on offer" if self.offered else ""
         work = (
-            f"{_count(self.cases, 'open referral')} ({_hours(self.case_minutes)}) and"
+            f"{_count(self.cases, 'open referral')}{on_offer} ({_hours(self.case_minutes)}) and"
             f" {_count(self.visits, 'visit')} ({_hours(self.visit_minutes)})"
             " in the next four school weeks"
         )
@@ -168,15 +172,19 @@ OPEN = and_(Allocation.ended_at.is_(None), Referral.status == Status.ALLOCATED)
 
 
 def base(
-    today: date, which: ColumnElement[bool] = OPEN, *more: Label[Any]
+    today: date,
+    which: ColumnElement[bool] = OPEN,
+    *more: Label[Any],
+    but: ColumnElement[int] | None = None,
 ) -> tuple[Select[Any], Subquery]:
     """Practitioners who are no leads, with what `load` needs of each; and their allocations.
 
     For a caller who adds columns of their own; `more` are sums over the allocations `which`, which
     hold the open ones. Columns: `id`, `name`, `provider_urn`, `leaving_on`, `active`, `tiers`,
-    `starts`, `ends`, `releases`, `absences`.
+    `offered`, `starts`, `ends`, `releases`, `absences`. An offer that is open takes room as a
+    referral does, but for that of the referral numbered `but`.
     """
-    cases = _cases(which, more)
+    cases, offered = _cases(which, more), _offered(but)
     planned = _planned(today)
     released, away = _releases(), _absences(today)
     query = (
@@ -187,12 +195,14 @@ def base(
             Practitioner.leaving_on,
             Practitioner.active,
             cases.c.tiers,
+            offered.c.offered,
             planned.c.starts,
             planned.c.ends,
             released.c.releases,
             away.c.absences,
         )
         .outerjoin(cases, cases.c.practitioner_id == Practitioner.id)
+        .outerjoin(offered, offered.c.practitioner_id == Practitioner.id)
         .outerjoin(planned, planned.c.practitioner_id == Practitioner.id)
         .outerjoin(released, released.c.practitioner_id == Practitioner.id)
         .outerjoin(away, away.c.practitioner_id == Practitioner.id)
@@ -219,7 +229,8 @@ def windows(urns: Iterable[int], today: date) -> dict[int, list[date]]:
 
 def load(row: Any, days: list[date], weigh: Weights) -> Load:
     """The load of one row of `base`, over the school days `days`."""
-    tiers = row.tiers or ()
+    offered = row.offered or ()
+    tiers = [*(row.tiers or ()), *offered]
     last = days[-1]
     visits = [
         (end - start).total_seconds() // 60
@@ -232,7 +243,20 @@ def load(row: Any, days: list[date], weigh: Weights) -> Load:
         visits=len(visits),
         visit_minutes=int(sum(visits)) + weigh.visit * len(visits),
         available=_available(row, days),
+        offered=len(offered),
     )
+
+
+def of_one(number: int, but: int) -> tuple[Load, Weights]:
+    """The load of one practitioner without the offer of the referral numbered `but`; the weights.
+
+    For themselves and the lead of their school, as well as for officers.
+    """
+    today = clock.today()
+    query, _cases_of = base(today, but=literal(but))
+    row = session().execute(query.where(Practitioner.id == number)).one()
+    days, weigh = windows({row.provider_urn}, today), weights(today)
+    return load(row, days[row.provider_urn], weigh), weigh
 
 
 def absences_of(row: Any) -> list[tuple[date, date]]:
@@ -326,6 +350,16 @@ def _cases(which: ColumnElement[bool], more: Iterable[Label[Any]]) -> Subquery:
         .group_by(Allocation.practitioner_id)
         .subquery("cases")
     )
+
+
+def _offered(but: ColumnElement[int] | None) -> Subquery:
+    query = select(
+        Offer.practitioner_id,
+        func.array_agg(Offer.tier, type_=ARRAY(SmallInteger)).label("offered"),
+    ).where(Offer.ended_at.is_(None))
+    if but is not None:
+        query = query.where(Offer.referral_id != but)
+    return query.group_by(Offer.practitioner_id).subquery("offered")
 
 
 def _planned(today: date) -> Subquery:
