@@ -140,7 +140,7 @@ class Taker(NamedTuple):
 def taker(row: Any, days: list[date], weigh: Weights, limits: Limits, today: date) -> Taker:
     """One row of `workload.base` with `last_week` and the columns of `PERSON`, over the school
     days `days`."""
-    cases = len(row.tiers or ())
+    cases = len(row.tiers or ()) + len(row.offered or ())
     return Taker(
         id=row.id,
         name=row.name,

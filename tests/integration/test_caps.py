@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -21,7 +22,7 @@ from s2s_portal.identity import SYSTEM, Actor, Role, acting_as
 from s2s_portal.models.codes import Status
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.workload import Cap, CapScope
-from s2s_portal.services import allocation, caps
+from s2s_portal.services import allocation, caps, offers
 from s2s_portal.state import state
 from tests import rows, world
 from tests.client import Client
@@ -193,7 +194,14 @@ def lively(server_url: str, worker_id: str) -> Iterator[Flask]:
     server.dispose()
 
 
-def all_at_once(app: Flask) -> list[str]:
+def by_turns(number: int) -> Callable[..., Any]:
+    """Every second referral is offered, the others are given."""
+    return offers.offer if number % 2 else allocation.allocate
+
+
+def all_at_once(
+    app: Flask, way: Callable[[int], Callable[..., Any]] = lambda _number: allocation.allocate
+) -> list[str]:
     """Each referral given to the same practitioner at the same instant; what became of each."""
     ready = threading.Barrier(CLIENTS)
 
@@ -202,7 +210,7 @@ def all_at_once(app: Flask) -> list[str]:
             ready.wait(timeout=60)
             try:
                 with unit_of_work() as work:
-                    allocation.allocate(
+                    way(number)(
                         work,
                         REFERENCES[number],
                         practitioner_id=1,
@@ -232,3 +240,21 @@ def test_thirty_two_at_once_and_never_one_too_many(lively: Flask) -> None:
                 text("UPDATE s2s.allocation SET ended_at = now(), ended_reason = 'x'")
             )
             connection.execute(text("UPDATE s2s.referral SET status = 'accepted', version = 1"))
+    # An offer takes room as an allocation does: offered alone, and offered and given by turns.
+    for way in (lambda _number: offers.offer, by_turns):
+        said = all_at_once(lively, way)
+        assert said.count("") == MOST, set(said)
+        assert all("Limit reached" in one for one in said if one)
+        with lively.app_context(), state().engine.begin() as connection:
+            taken = connection.scalar(
+                text(
+                    "SELECT (SELECT count(*) FROM s2s.allocation WHERE ended_at IS NULL)"
+                    " + (SELECT count(*) FROM s2s.offer WHERE ended_at IS NULL)"
+                )
+            )
+            assert taken == MOST
+            connection.execute(
+                text(
+                    "UPDATE s2s.offer SET ended = 'lapsed', ended_at = now() WHERE ended_at IS NULL"
+                )
+            )
