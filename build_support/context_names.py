@@ -31,8 +31,8 @@ NAMES: dict[str, str] = {
     "attached": "the files of the referral, as far as the reader sees them",
     "amendable": "the sections that the school can amend",
     "amending": "whether a sent referral is being amended, with a reason",
-    "asked": "what is asked about, by section; of one section its own, or of a colleague; of a practitioner,"
-    " what they ask for",
+    "asked": "what is asked about, by section; of one section its own, or of a colleague;"
+    " of a practitioner, what they ask for",
     "back": "the address that the page leads back to",
     "became": "the referral that a request for advice became, as far as the reader sees it",
     "booked": "`booked(visit)`: a visit in words",
@@ -50,7 +50,7 @@ NAMES: dict[str, str] = {
     "closures": "the days on which the council is closed, the latest first",
     "collected": "by whom and how the pull was collected, or nothing",
     "colour": "the colour of a status; on the worklist, `colour(status)`",
-    "confirming": "the schools for which the reader says whether their lead confirms release, by URN",
+    "confirming": "the schools of which the reader says whether the lead confirms release, by URN",
     "confirms": "whether the lead of the school confirms release",
     "conflicts": "the conflicts of interest, or nothing for who may not read them",
     "contact": "whom to ask",
@@ -69,7 +69,7 @@ NAMES: dict[str, str] = {
     "evaluation": "the figures of the year, in sections",
     "evidence": "the attached file that is the evidence of agreement, or nothing",
     "expected": "what the school can expect by when, in sentences",
-    "facts": "of an offer, the workload of whom it is offered to: `load` now and after, and `words`",
+    "facts": "of an offer, the workload of who is asked: `load` now and after, and `words`",
     "fee": "what accepting costs, and whom, in words",
     "fields": "what was typed, as pairs of name and value",
     "files_offered": "whether files can be attached here",
@@ -121,13 +121,13 @@ NAMES: dict[str, str] = {
     "newer": "what somebody else saved since the page was opened, newest first",
     "not_yet": "what must be done before it can be closed; empty when nothing",
     "number": "the number of the visit within its referral",
-    "offer": "what a school can expect: fee, requests left, waits; of a link, what it is for; a practitioner’s"
-    " offer to answer",
+    "offer": "what a school can expect: fee, requests left, waits; of a link, what it is for;"
+    " the offer that a practitioner answers",
     "offer_stands": "`offer_stands(on_offer)`: where an open offer stands, in sentences",
-    "offered": "whether files can be attached here; on the worklist, what narrows it; of one referral,"
-    " to whom it is offered and who asks for it",
+    "offered": "whether files can be attached here; on the worklist, what narrows it; of"
+    " one referral, to whom it is offered and who asks for it",
     "offers": "the offers that wait for the practitioner's answer",
-    "on_offer": "the open offer of the referral; on a list, to whom each is offered and who asks, in words",
+    "on_offer": "the open offer of the referral; on a list, to whom each is offered, in words",
     "open_cases": "how many open referrals the practitioner has",
     "others": "the sections that the school cannot amend",
     "outcomes": "the outcomes wanted, with their results; of a file, what becomes of each row",

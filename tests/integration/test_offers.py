@@ -15,7 +15,7 @@ from s2s_portal.database import in_the_name_of, unit_of_work
 from s2s_portal.errors import NotFound, OutOfOrder, Refused
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.audit import AuditEntry
-from s2s_portal.models.codes import Action, Closure, Status, Withdrawal
+from s2s_portal.models.codes import Action, Status, Withdrawal
 from s2s_portal.models.decision import DecisionReason
 from s2s_portal.models.offer import Ended, LeadConfirmation, Offer, Refusal
 from s2s_portal.models.practitioner import (
@@ -37,7 +37,6 @@ from s2s_portal.services import (
     withdrawing,
     workload,
 )
-from s2s_portal.services.candidate import recommendation
 from tests import rows
 from tests.client import Client
 from tests.world import ACTORS, PROVIDER, SCHOOL
@@ -372,7 +371,7 @@ def test_an_offer_is_withdrawn_once_and_cannot_be_accepted_then(
     assert one(session).ended is None
 
 
-# What holds for an allocation holds for an offer ---------------------------------------------------
+# What holds for an allocation holds for an offer --------------------------------------------------
 
 
 def test_an_offer_takes_room_and_its_own_referral_is_not_counted_twice(
@@ -480,13 +479,13 @@ def test_an_answer_that_was_given_is_never_changed(session: Session, referral: R
         "TRUNCATE s2s.offer",
     ):
         session.rollback()
-        with pytest.raises(IntegrityError, match="refused|only ever added"):
+        with pytest.raises(IntegrityError, match=r"refused|only ever added"):
             session.execute(text(f"RESET ROLE; {statement}"))
     session.rollback()
     assert one(session).comment == ""
 
 
-# The lead confirms release -------------------------------------------------------------------------
+# The lead confirms release ------------------------------------------------------------------------
 
 
 def test_with_a_lead_who_confirms_nothing_is_allocated_at_once(
