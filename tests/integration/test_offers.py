@@ -122,6 +122,7 @@ def test_asked_on_the_page_and_accepted_on_the_page(
     made = one(session)
 
     client.sign_on("practitioner").get("visits.show", status=404, reference=REF)
+    assert "Visits, 1 waiting" in client.get("home.index").words
     listed = client.get("visits.index")
     assert listed.words.index("Offered to you") < listed.words.index("New to you")
     asked = client.get("visits.offer", number=made.id)
