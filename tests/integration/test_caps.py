@@ -16,13 +16,14 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock, migrations
-from s2s_portal.database import unit_of_work
+from s2s_portal.database import in_the_name_of, unit_of_work
 from s2s_portal.errors import NotAllowed, Refused
 from s2s_portal.identity import SYSTEM, Actor, Role, acting_as
 from s2s_portal.models.codes import Status
+from s2s_portal.models.offer import Ended
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.workload import Cap, CapScope
-from s2s_portal.services import allocation, caps, offers
+from s2s_portal.services import allocation, caps, offer_answers, offers
 from s2s_portal.state import state
 from tests import rows, world
 from tests.client import Client
@@ -97,6 +98,25 @@ def test_a_cap_refuses_and_one_below_it_does_not(
     given.rollback()
     cap(given, scope, free)
     assert allocate(given, OFFICER).overridden == ""
+
+
+@pytest.mark.parametrize("scope", [CapScope.PROVIDER, CapScope.TERM])
+def test_an_open_offer_takes_its_place_and_can_be_accepted_at_the_cap(
+    given: Session, scope: CapScope
+) -> None:
+    other = "S2S-19-4446"
+    rows.referral(given, other, status=Status.ACCEPTED)
+    cap(given, scope, 3)
+    who = pat(given)
+    given.commit()
+    with acting_as(OFFICER), unit_of_work() as work:
+        made = offers.offer(work, other, practitioner_id=who, reason="x", seen=1, by=OFFICER).id
+    with pytest.raises(Refused, match="3 of at most 3"):
+        allocate(given, OFFICER)
+    given.commit()
+    asked = ACTORS["practitioner"]
+    with acting_as(asked), in_the_name_of(asked) as work:
+        assert offer_answers.accept(work, made, by=asked).ended is Ended.ACCEPTED
 
 
 def test_only_who_has_the_right_goes_over_a_cap_and_it_is_kept(given: Session) -> None:
