@@ -19,6 +19,7 @@ from s2s_portal.identity import Actor
 from s2s_portal.models.codes import Action
 from s2s_portal.models.decision import Decision, SupportLevel
 from s2s_portal.models.offer import CaseRequest, Ended, Offer
+from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.terms import Unit
 from s2s_portal.services import (
@@ -189,7 +190,11 @@ class Facts(NamedTuple):
 
 def facts(made: Offer) -> Facts:
     """The workload of whom it is offered to: now and with this referral, and how it comes about."""
-    now, weigh = workload.of_one(made.practitioner_id, made.referral_id)
+    today = clock.today()
+    query, _cases = workload.base(today, but=literal(made.referral_id))
+    row = session().execute(query.where(Practitioner.id == made.practitioner_id)).one()
+    days, weigh = workload.windows({row.provider_urn}, today), workload.weights(today)
+    now = workload.load(row, days[row.provider_urn], weigh)
     return Facts(now.change(weigh.of(made.tier)), now.words)
 
 

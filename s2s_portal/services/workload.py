@@ -17,8 +17,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Label, Select, Subquery, and_, cast, func, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, aggregate_order_by
+from sqlalchemy import ColumnElement, Label, Select, Subquery, and_, cast, func, select
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 from sqlalchemy.types import SmallInteger
 
 from s2s_portal import clock
@@ -26,12 +26,11 @@ from s2s_portal.database import session
 from s2s_portal.models.codes import Status
 from s2s_portal.models.decision import Decision, SupportLevel
 from s2s_portal.models.establishment import Establishment
-from s2s_portal.models.offer import Offer
 from s2s_portal.models.practitioner import Absence, Allocation, Practitioner, Release
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit
 from s2s_portal.models.workload import Weight, WorkKind
-from s2s_portal.services import calendar, practitioners
+from s2s_portal.services import calendar, offer_rows, practitioners
 from s2s_portal.services.calendar import Calendar
 
 AHEAD = 20  # school days: four school weeks
@@ -184,7 +183,7 @@ def base(
     `offered`, `starts`, `ends`, `releases`, `absences`. An offer that is open takes room as a
     referral does, but for that of the referral numbered `but`.
     """
-    cases, offered = _cases(which, more), _offered(but)
+    cases, offered = _cases(which, more), offer_rows.taking_room(but)
     planned = _planned(today)
     released, away = _releases(), _absences(today)
     query = (
@@ -245,18 +244,6 @@ def load(row: Any, days: list[date], weigh: Weights) -> Load:
         available=_available(row, days),
         offered=len(offered),
     )
-
-
-def of_one(number: int, but: int) -> tuple[Load, Weights]:
-    """The load of one practitioner without the offer of the referral numbered `but`; the weights.
-
-    For themselves and the lead of their school, as well as for officers.
-    """
-    today = clock.today()
-    query, _cases_of = base(today, but=literal(but))
-    row = session().execute(query.where(Practitioner.id == number)).one()
-    days, weigh = windows({row.provider_urn}, today), weights(today)
-    return load(row, days[row.provider_urn], weigh), weigh
 
 
 def absences_of(row: Any) -> list[tuple[date, date]]:
@@ -350,16 +337,6 @@ def _cases(which: ColumnElement[bool], more: Iterable[Label[Any]]) -> Subquery:
         .group_by(Allocation.practitioner_id)
         .subquery("cases")
     )
-
-
-def _offered(but: ColumnElement[int] | None) -> Subquery:
-    query = select(
-        Offer.practitioner_id,
-        func.array_agg(Offer.tier, type_=ARRAY(SmallInteger)).label("offered"),
-    ).where(Offer.ended_at.is_(None))
-    if but is not None:
-        query = query.where(Offer.referral_id != but)
-    return query.group_by(Offer.practitioner_id).subquery("offered")
 
 
 def _planned(today: date) -> Subquery:
