@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from flask.globals import app_ctx
@@ -25,8 +26,15 @@ from sqlalchemy.orm import (
     sessionmaker,
 )
 
-from s2s_portal.errors import AlreadyAllocated, AlreadyDecided, IntakeClosed, S2SError, Stale
-from s2s_portal.identity import Actor, acting_as, current_actor
+from s2s_portal.errors import (
+    AlreadyAllocated,
+    AlreadyDecided,
+    IntakeClosed,
+    OutOfOrder,
+    S2SError,
+    Stale,
+)
+from s2s_portal.identity import Actor, Role, acting_as, current_actor
 from s2s_portal.state import setting, state
 
 SCHEMA = "s2s"
@@ -48,6 +56,10 @@ CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
     "uq_allocation_open": lambda: AlreadyAllocated(
         "Somebody else has just allocated this referral."
     ),
+    "uq_offer_open": lambda: OutOfOrder(
+        "Somebody else has just offered this referral to a practitioner."
+    ),
+    "uq_case_request_open": lambda: OutOfOrder("You have just asked for this referral."),
     "uq_ledger_entry_one_charge": lambda: AlreadyDecided(
         "The engagement fee for this referral has already been charged."
     ),
@@ -215,3 +227,15 @@ def unit_of_work() -> Iterator[UnitOfWork]:
         raise
     for action in work._afterwards:
         action()
+
+
+@contextmanager
+def in_the_name_of(by: Actor) -> Iterator[UnitOfWork]:
+    """One transaction in which the service acts for `by`, who may not read what it has to change.
+
+    The names in the history and in the audit trail are theirs, the eyes are the service's: whoever
+    calls this has to look first whether what is done is theirs to do.
+    """
+    session().end_reading()
+    with acting_as(replace(by, roles=by.roles | {Role.SYSTEM})), unit_of_work() as work:
+        yield work

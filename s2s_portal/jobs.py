@@ -31,6 +31,7 @@ SCAN_FILES_LEFT = "s2s.scan_files_left"
 SWEEP_FILES = "s2s.sweep_files"
 KEEP_CLOCKS = "s2s.keep_clocks"
 NEW_DATES = "s2s.new_dates"
+KEEP_OFFERS = "s2s.keep_offers"
 DAILY_LISTS = "s2s.daily_lists"
 SEND_DAILY_LIST = "s2s.send_daily_list"
 TRIES = 30
@@ -108,6 +109,7 @@ def build(app: Flask, engine: Engine) -> procrastinate.App:
     _add_colleague_tasks(app, jobs)
     _add_file_tasks(app, jobs)
     _add_clock_tasks(app, jobs)
+    _add_offer_tasks(app, jobs)
     return jobs
 
 
@@ -196,6 +198,18 @@ def _add_clock_tasks(app: Flask, jobs: procrastinate.App) -> None:
 
         with app.app_context(), acting_as(SYSTEM):
             daily_list.send(**arguments)
+
+
+def _add_offer_tasks(app: Flask, jobs: procrastinate.App) -> None:
+    """Offers that nobody answers: a reminder, then the end."""
+
+    @jobs.periodic(cron="27 * * * *")
+    @jobs.task(name=KEEP_OFFERS, queue="upkeep", queueing_lock=KEEP_OFFERS)
+    def keep_offers(timestamp: int) -> None:  # noqa: ARG001
+        from s2s_portal.services import offer_answers
+
+        with app.app_context(), acting_as(SYSTEM):
+            offer_answers.upkeep()
 
 
 def _connection_like(engine: Engine) -> dict[str, Any]:

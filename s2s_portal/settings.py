@@ -82,6 +82,13 @@ SETTINGS: tuple[Setting, ...] = (
         " reminds it 5 school days before, and then the referral is closed as not answered.",
     ),
     Setting(
+        "S2S_OFFER_WORKING_DAYS",
+        3,
+        int,
+        "How many working days a practitioner has to answer an offer; a mail reminds them one"
+        " working day before, and then it lapses.",
+    ),
+    Setting(
         "S2S_MATCH_KEY",
         None,
         str,

@@ -20,6 +20,7 @@ from s2s_portal.models.colleague import Contribution, HeadAnswer, HeadDecision, 
 from s2s_portal.models.conversation import AdviceRequest, Conversation, Message, MessageSeen, Side
 from s2s_portal.models.decision import Decision, DecisionCheck, SupportLevel
 from s2s_portal.models.note import Flag, FlagResolution, InternalNote, NoteLabel
+from s2s_portal.models.offer import AskedEnded, CaseRequest, Ended, LeadConfirmation, Offer
 from s2s_portal.models.practitioner import (
     Absence,
     AbsenceKind,
@@ -333,6 +334,51 @@ def seen(session: Session, of: Message, person: str, side: Side = Side.SCHOOL) -
     ).one()
     made = MessageSeen(conversation_id=talk, person_id=person, side=side, up_to=of.id)
     session.add(made)
+    session.flush()
+    return made
+
+
+def offered(session: Session, row: Referral, key: str) -> Offer:
+    """`row` was offered to the practitioner whose account is `key`, and it went on without them;
+    they had asked for it, and the lead of their school confirms release."""
+    who = session.scalars(select(Practitioner).where(Practitioner.account_id == key)).one()
+    about = {
+        "referral_id": row.id,
+        "practitioner_id": who.id,
+        "practitioner_name": who.name,
+        "reference": row.reference,
+        "school_name": row.school_name,
+    }
+    over = {"ended_at": clock.now(), "ended_by_id": "officer", "ended_by_name": "Ola Officer"}
+    made = Offer(
+        **about,
+        **over,
+        provider_urn=who.provider_urn,
+        provider_name="Fen View Complex Needs School",
+        reason="Near",
+        due_on=RECEIVED,
+        remind_on=RECEIVED,
+        needs_release=True,
+        ended=Ended.OVERTAKEN,
+        by_id="officer",
+        by_name="Ola Officer",
+    )
+    session.add_all(
+        [
+            made,
+            CaseRequest(
+                **about,
+                **over,
+                why="Near",
+                ended=AskedEnded.OVERTAKEN,
+                by_id=key,
+                by_name=who.name,
+            ),
+            LeadConfirmation(
+                provider_urn=who.provider_urn, confirms=True, by_id="lead", by_name="Lena Lead"
+            ),
+        ]
+    )
     session.flush()
     return made
 

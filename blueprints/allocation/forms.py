@@ -41,3 +41,18 @@ class GiveForm(S2SForm):
     """Several referrals, each with the practitioner who takes it, and why."""
 
     rows = Rows(FormField(GivenForm), max_entries=MOST_AT_ONCE)
+
+
+class WithdrawOfferForm(S2SForm):
+    """Take an offer back. `seen` is which one the page was drawn from."""
+
+    seen = Seen()
+    comment = Paragraphs(
+        "Why do you withdraw the offer?", [Needed("Enter why you withdraw the offer")]
+    )
+
+
+class RefuseRequestForm(S2SForm):
+    """Say no to a practitioner who asks for a referral."""
+
+    comment = Paragraphs("Why not?", [Needed("Enter why not")])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms.fields import SelectChoice
@@ -13,9 +15,20 @@ from s2s_portal.database import unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.codes import Support
-from s2s_portal.services import allocation, candidate, candidates, labels, referrals, worklist
+from s2s_portal.services import (
+    allocation,
+    candidate,
+    candidates,
+    labels,
+    offer_words,
+    offers,
+    referrals,
+    worklist,
+)
 from s2s_portal.services.candidate import Candidate
+from s2s_portal.services.terms import written
 from s2s_portal.services.worklist_wanted import Pile, Place, Sort, Wanted
+from s2s_portal.state import setting
 
 bp = Blueprint("allocation", __name__)
 
@@ -30,7 +43,9 @@ def index() -> ResponseReturnValue:
         after=Place.parse(request.args.get("after", "")),
         before=Place.parse(request.args.get("before", "")),
     )
-    return page("s2s/allocation/index.html", listing=worklist.listing(wanted))
+    listing = worklist.listing(wanted)
+    on_offer = offers.lines(line.reference for line in listing.lines)
+    return page("s2s/allocation/index.html", listing=listing, on_offer=on_offer)
 
 
 @bp.route("/<reference>/", methods=["GET", "POST"])
@@ -47,17 +62,14 @@ def allocate(reference: str) -> ResponseReturnValue:
     form.practitioner.choices = [SelectChoice(str(one.practitioner_id), one.name) for one in found]
     if form.validate_on_submit():
         try:
-            name = _give(reference, form)
+            done = (_ask if "ask" in request.form else _give)(reference, form)
         except Refused as error:
             refuse(form, error)
             referral = referrals.get(reference)
             if form.out_of_order:
                 form.renew(referral.version)
         else:
-            flash(
-                f"{name} has the referral. They, their lead and the school have been told.",
-                "s2s-success",
-            )
+            flash(done, "s2s-success")
             return redirect(url_for("s2s.triage.show", reference=reference))
     return page(
         "s2s/allocation/allocate.html",
@@ -65,6 +77,9 @@ def allocate(reference: str) -> ResponseReturnValue:
         referral=referral,
         candidates=found,
         recommended=recommended(found, need_label),
+        on_offer=offers.open_of(referral),
+        offer_stands=offer_words.stands,
+        days=setting("S2S_OFFER_WORKING_DAYS"),
         asks_override=any(one.excluded or one.caps for one in found),
         need=need_label,
         support=[labels.SUPPORT[Support(kind)] for kind in referral.support],
@@ -74,21 +89,32 @@ def allocate(reference: str) -> ResponseReturnValue:
 def recommended(found: list[Candidate], need_label: str) -> str:
     """Whom the service's rule puts first and why; empty when nobody can be sent without asking."""
     first = found[0] if found else None
-    if first is None or first.excluded or first.caps:
+    if first is None or first.excluded or first.caps or first.turned_down:
         return ""
     return f"{first.name}: {candidate.recommendation(first, found, need_label)}."
 
 
 def _give(reference: str, form: AllocateForm) -> str:
-    """Allocate as the form says; the name of who has the referral now."""
+    """Allocate as the form says; in words, who has the referral now."""
     with unit_of_work() as work:
-        made = allocation.allocate(
-            work,
-            reference,
-            practitioner_id=int(form.practitioner.data),
-            reason=form.reason.data,
-            seen=form.version,
-            override=form.override.data,
-            by=current_actor(),
-        )
-        return made.practitioner_name
+        made = allocation.allocate(work, reference, **_chosen(form))
+        name = made.practitioner_name
+    return f"{name} has the referral. They, their lead and the school have been told."
+
+
+def _ask(reference: str, form: AllocateForm) -> str:
+    """Offer it as the form says; in words, who has been asked."""
+    with unit_of_work() as work:
+        made = offers.offer(work, reference, **_chosen(form))
+        name, due_on = made.practitioner_name, written(made.due_on)
+    return f"{name} has been asked, to answer by {due_on}. The school has not been told anything."
+
+
+def _chosen(form: AllocateForm) -> dict[str, Any]:
+    return {
+        "practitioner_id": int(form.practitioner.data),
+        "reason": form.reason.data,
+        "seen": form.version,
+        "override": form.override.data,
+        "by": current_actor(),
+    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from s2s_portal.blueprints.practitioners import files, limits
+from s2s_portal.blueprints.practitioners import confirmations, files, limits
 from s2s_portal.blueprints.practitioners.views import bp
 
-__all__ = ["bp", "files", "limits"]
+__all__ = ["bp", "confirmations", "files", "limits"]

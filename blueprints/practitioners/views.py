@@ -44,12 +44,15 @@ PARTS: dict[str, Part] = {
 @allow(reader)
 def index() -> ResponseReturnValue:
     """The practitioners: all of them, or those of the lead's school."""
+    by = current_actor()
+    keeps = by.has(Role.LEAD, Role.ADMINISTRATOR)
     return page(
         "s2s/practitioners/index.html",
-        practitioners=practitioners.listing(current_actor()),
+        practitioners=practitioners.listing(by),
         labels=practitioner_choices.need_types(),
         words=practitioner_words,
-        may_add=current_actor().has(Role.LEAD, Role.ADMINISTRATOR),
+        may_add=keeps,
+        confirming=practitioner_choices.providers(by) if keeps else {},
     )
 
 

@@ -16,8 +16,9 @@ from s2s_portal.blueprints.triage.views import DONE, bp
 from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
+from s2s_portal.models.codes import Status
 from s2s_portal.models.worklist import Officer, SavedList
-from s2s_portal.services import officers, referrals, standing, worklist
+from s2s_portal.services import offers, officers, referrals, standing, worklist
 from s2s_portal.services.labels import SHORT_KINDS
 from s2s_portal.services.worklist_wanted import PILE_WORDS, SORT_WORDS, WHEN_WORDS, Wanted
 
@@ -39,6 +40,8 @@ def _list(
     wanted: Wanted, form: KeepForm, me: Officer, kept: list[SavedList]
 ) -> ResponseReturnValue:
     offered, dates = worklist.offered(), worklist.office()
+    listing = worklist.listing(wanted, dates=dates, needs=offered.needs)
+    waits = [line.reference for line in listing.lines if line.status == Status.ACCEPTED]
     if not form.is_submitted():
         form.query.data = wanted.query
     return page(
@@ -46,7 +49,8 @@ def _list(
         form=form,
         button=ButtonForm(formdata=None),
         wanted=wanted,
-        listing=worklist.listing(wanted, dates=dates, needs=offered.needs),
+        listing=listing,
+        on_offer=offers.lines(waits),
         counts=worklist.counts(dates),
         offered=offered,
         kinds=SHORT_KINDS,

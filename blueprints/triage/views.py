@@ -23,7 +23,7 @@ from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.clocks import ReferralClock
-from s2s_portal.models.codes import UNDECIDED, Closure, Kind, Way
+from s2s_portal.models.codes import UNDECIDED, Closure, Kind, Status, Way
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.worklist import OfficerAssignment
 from s2s_portal.services import (
@@ -40,6 +40,7 @@ from s2s_portal.services import (
     holding,
     ledger,
     notes,
+    offers,
     officers,
     promises,
     reading,
@@ -79,7 +80,7 @@ def show(reference: str) -> ResponseReturnValue:
         to_list=way_back.to_list(),
         stands=worklist.stands(referral.status.value),
         colour=standing.colour(referral.status),
-        history=standing.history(referral),
+        history=standing.history(referral, inside=True),
         allocation=referrals.open_allocation(referral),
         visits=standing.visits(referral),
         parts=reading.parts(referral),
@@ -104,6 +105,7 @@ def show(reference: str) -> ResponseReturnValue:
         checked=checklist.kept(referral),
         points=checklist.POINTS,
         follows=copying.follows(referral),
+        offered=_offered(referral),
         notes=notes.of(referral),
         flags=notes.flags_of(referral),
         note_words=notes.LABEL_WORDS,
@@ -126,6 +128,13 @@ def _opened(reference: str) -> tuple[Referral, list[ReferralClock], OfficerAssig
     clocks.note_broken(reference)
     officers.note_opened(reference, current_actor())
     return read()
+
+
+def _offered(referral: Referral) -> list[str]:
+    """To whom it is offered and who asks for it, while it is with nobody: else nothing is read."""
+    if referral.status is not Status.ACCEPTED:
+        return []
+    return offers.lines([referral.reference]).get(referral.reference, [])
 
 
 def is_waiting(referral: Referral) -> bool:

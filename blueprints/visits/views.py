@@ -29,9 +29,11 @@ from s2s_portal.identity import Role, current_actor
 from s2s_portal.models.visit import Visit, VisitKind
 from s2s_portal.services import (
     attachments,
+    case_requests,
     caseload,
     changes,
     closing,
+    offers,
     reading,
     records,
     referrals,
@@ -58,6 +60,9 @@ def index() -> ResponseReturnValue:
     school = caseload.of_provider(actor) if tied and actor.has(Role.LEAD) else None
     return page(
         "s2s/visits/index.html",
+        offers=offers.mine() if mine is not None else [],
+        to_release=offers.to_release() if school is not None else [],
+        asked=case_requests.mine() if mine is not None else [],
         mine=mine,
         school=school,
         link=link,

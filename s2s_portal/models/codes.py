@@ -79,6 +79,29 @@ class Action(StrEnum):
     HELD = "held"
     RELEASED = "released"
     DECISION_UNDONE = "decision_undone"
+    OFFERED = "offered"
+    OFFER_ACCEPTED = "offer_accepted"
+    OFFER_RELEASED = "offer_released"
+    OFFER_DECLINED = "offer_declined"
+    OFFER_WITHDRAWN = "offer_withdrawn"
+    OFFER_LAPSED = "offer_lapsed"
+    TAKING_ASKED = "taking_asked"
+    TAKING_REFUSED = "taking_refused"
+
+
+# How a practitioner is found stays inside the service: a school reads who it is in the end.
+INSIDE = frozenset(
+    {
+        Action.OFFERED,
+        Action.OFFER_ACCEPTED,
+        Action.OFFER_RELEASED,
+        Action.OFFER_DECLINED,
+        Action.OFFER_WITHDRAWN,
+        Action.OFFER_LAPSED,
+        Action.TAKING_ASKED,
+        Action.TAKING_REFUSED,
+    }
+)
 
 
 # The status that an event leaves behind; an action that is not here changes none.

@@ -23,7 +23,7 @@ from s2s_portal.reference_portal.demonstration_schools import establishments
 from s2s_portal.reference_portal.demonstration_staff import practitioners, records
 from s2s_portal.reference_portal.demonstration_stories import Step, steps
 from s2s_portal.reference_portal.demonstration_talk import talk
-from s2s_portal.services import clocks, drafts, intake, returning, verification
+from s2s_portal.services import clocks, drafts, intake, offer_answers, returning, verification
 
 SEED = 44_19
 WINDOW_OPENED, WINDOW_CLOSES = 60, 40  # days ago, days ahead
@@ -111,6 +111,7 @@ def _keep_up(today: date) -> None:
             drafts.upkeep()
             clocks.upkeep()
             returning.upkeep()
+            offer_answers.upkeep()
 
 
 def _take(step: Step) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from sqlalchemy import select
+
 from s2s_portal import Actor, clock
 from s2s_portal.database import UnitOfWork
 from s2s_portal.models.codes import Way
 from s2s_portal.models.note import NoteLabel
+from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.reference_portal.demonstration_acts import Act, Story, seen
 from s2s_portal.services import (
     checklist,
@@ -15,6 +18,7 @@ from s2s_portal.services import (
     decision_words,
     holding,
     notes,
+    offers,
     referrals,
     returning,
     triage,
@@ -136,6 +140,20 @@ def _note(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
     notes.flag(work, story.reference, message=message, to=by.id, due_on=due, by=by)
 
 
+def _offer(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    chosen = work.session.scalars(
+        select(Practitioner.id).where(Practitioner.account_id == story.practitioner)
+    ).one()
+    offers.offer(
+        work,
+        story.reference,
+        practitioner_id=chosen,
+        reason="Nearest with this need; asked first, as the term is nearly over.",
+        seen=seen(story),
+        by=by,
+    )
+
+
 DECISIONS: dict[str, Act] = {
     "give_back": _give_back,
     "accept": _accept,
@@ -146,4 +164,5 @@ DECISIONS: dict[str, Act] = {
     "hold": _hold,
     "undo": _undo,
     "note": _note,
+    "offer": _offer,
 }

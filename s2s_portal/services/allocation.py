@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
@@ -10,7 +12,7 @@ from s2s_portal.database import UnitOfWork
 from s2s_portal.errors import AlreadyAllocated, OutOfOrder, Refused
 from s2s_portal.identity import Actor, Role
 from s2s_portal.models.codes import Action, Status
-from s2s_portal.models.practitioner import Allocation, Practitioner
+from s2s_portal.models.practitioner import Allocation, Practitioner, Rule
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import holding, notices, referrals
 from s2s_portal.services.candidate import Candidate, rule_of
@@ -45,22 +47,63 @@ def allocate(
     interest only with `override`, who is at a cap only with it and by an officer who is a programme
     manager too. Raises AlreadyAllocated naming to whom and by whom when it is with somebody,
     OutOfOrder when it is not accepted, Stale when it changed since version `seen`, Refused for a
-    practitioner who takes no referrals and where `override` is missing.
+    practitioner who takes no referrals, where `override` is missing, and where the lead of their
+    school confirms release (`offers.offer`).
     """
     if not reason.strip():
         raise Refused("Enter why you chose this practitioner", field="reason")
     referral = referrals.get(reference, lock=True)
     check_unallocated(referral)
     check_seen(referral, seen)
+    chosen = choose(work, referral, practitioner_id, override=override, by=by)
+    if chosen.asks_lead:
+        raise Refused(
+            f"The lead of {chosen.practitioner.provider.name} confirms release before their staff"
+            " are given a referral: ask first.",
+            field="practitioner",
+        )
+    return give(work, referral, chosen, reason=reason, by=by)
+
+
+class Chosen(NamedTuple):
+    """A practitioner who may be given a referral: by which part of the rule, overriding what."""
+
+    practitioner: Practitioner
+    rule: Rule | None
+    overridden: str
+    asks_lead: bool = False
+    distance: str = ""
+
+
+def choose(
+    work: UnitOfWork, referral: Referral, practitioner_id: int, *, override: bool, by: Actor
+) -> Chosen:
+    """Whether `by` may give them `referral`, whose row is locked: counted anew, under a lock.
+
+    Raises Refused as `allocate` does.
+    """
     practitioner = _available(work, practitioner_id)
-    found = ranked(referral)  # counted anew, under the lock
+    found = ranked(referral)
     chosen = next((one for one in found if one.practitioner_id == practitioner.id), None)
     if chosen is None:
         raise Refused("This practitioner no longer takes referrals", field="practitioner")
-    overridden = _check_limits(chosen, override=override, by=by)
+    return Chosen(
+        practitioner,
+        rule_of(chosen, found),
+        _check_limits(chosen, override=override, by=by),
+        chosen.asks_lead,
+        chosen.distance_words,
+    )
+
+
+def give(
+    work: UnitOfWork, referral: Referral, chosen: Chosen, *, reason: str, by: Actor
+) -> Allocation:
+    """Give `referral` to whom was chosen, and tell everybody it concerns."""
+    practitioner = chosen.practitioner
     allocation = _made(referral, practitioner, by)
-    allocation.reason, allocation.overridden = reason, overridden
-    allocation.rule = rule_of(chosen, found)
+    allocation.reason, allocation.overridden = reason, chosen.overridden
+    allocation.rule = chosen.rule
     work.session.add(allocation)
     referrals.record(
         work,

@@ -37,7 +37,9 @@ class Candidate(NamedTuple):
     `covers_need` is None when the referral names no need, as one for a whole school or training;
     `lapsed_on` is a day gone by until when the level had been checked: it warns and takes nobody
     off. `more` are the minutes that the referral would add to `load`; `caps` the caps that one more
-    referral would go over, in words.
+    referral would go over, in words. `before` says what became of the last offer of this very
+    referral to them, `turned_down` whether they did not take it; `asked` why they ask for it, in
+    the request numbered `request_id`. With `asks_lead` the lead of their school confirms release.
     """
 
     practitioner_id: int
@@ -62,6 +64,11 @@ class Candidate(NamedTuple):
     conflict_reason: str = ""
     caps: tuple[str, ...] = ()
     today: date = date.min
+    before: str = ""
+    turned_down: bool = False
+    asked: str = ""
+    request_id: int | None = None
+    asks_lead: bool = False
 
     @property
     def has_room(self) -> bool:
@@ -109,7 +116,8 @@ class Candidate(NamedTuple):
         if self.conflict is not None:
             what = "Excluded" if self.excluded else "Ask first"
             found.append(f"{what}: {self.conflict_reason}")
-        found += self.caps
+        lead = "Their lead confirms release: ask first" if self.asks_lead else ""
+        found += filter(None, (*self.caps, self.before, self.asked, lead))
         if self.lapsed_on:
             found.append(f"Knowledge of the need to be checked since {written(self.lapsed_on)}")
         if not self.in_area:
@@ -159,12 +167,14 @@ class Candidate(NamedTuple):
 def order(candidate: Candidate) -> tuple[Any, ...]:
     """The service's rule: need and phase, then room, then nearest; then level and contact.
 
-    Of two who cover only one of need and phase, the need counts more. Who is excluded comes last;
+    Of two who cover only one of need and phase, the need counts more. Who is excluded comes last,
+    before them who did not take this referral when it was offered to them;
     who covers a need that nobody has checked lately, or is to go beyond their areas, comes after
     those of whom all is well.
     """
     return (
         candidate.excluded,
+        candidate.turned_down,
         -(bool(candidate.covers_need) + candidate.covers_phase),
         not candidate.covers_need,
         candidate.lapsed_on is not None,
@@ -195,6 +205,7 @@ def rule_of(chosen: Candidate, found: Iterable[Candidate]) -> Rule:
         one
         for one in found
         if one.conflict is not ConflictWeight.EXCLUDED
+        and not one.turned_down
         and (inf if one.miles is None else round(one.miles, 1)) < here
     ]
     if not nearer:
@@ -220,4 +231,5 @@ def recommendation(chosen: Candidate, found: Iterable[Candidate], need_label: st
         what = f"covers {label} {LEVEL_WORDS[chosen.level]}"
     else:
         what = chosen.cover_words[:1].lower() + chosen.cover_words[1:]
-    return f"{where}, {what}, {chosen.load_change}"
+    said = f"{where}, {what}, {chosen.load_change}"
+    return f"{said}. {chosen.asked}" if chosen.asked else said

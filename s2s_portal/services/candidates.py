@@ -8,11 +8,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from s2s_portal import clock
 from s2s_portal.database import session
 from s2s_portal.models.answer import Need
 from s2s_portal.models.establishment import Establishment, miles_between
+from s2s_portal.models.offer import CaseRequest, LeadConfirmation, Offer
 from s2s_portal.models.practitioner import (
     Allocation,
     Conflict,
@@ -23,7 +25,7 @@ from s2s_portal.models.practitioner import (
 )
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.terms import NeedType
-from s2s_portal.services import caps, workload
+from s2s_portal.services import caps, offer_words, workload
 from s2s_portal.services.candidate import Candidate, covers, order
 from s2s_portal.services.caps import Limits
 from s2s_portal.services.workload import Load, Weights
@@ -65,7 +67,7 @@ def ranked(referral: Referral, need: str | None = None) -> list[Candidate]:
     )
     urns = {row.provider_urn for row in rows}
     days, weigh = workload.windows(urns, today), workload.weights(today)
-    limits = caps.limits(today)
+    limits = caps.limits(today, but=referral.id)
     tier = session().scalar(
         select(workload.TIER).select_from(Referral).where(Referral.id == referral.id)
     )
@@ -80,10 +82,30 @@ def ranked(referral: Referral, need: str | None = None) -> list[Candidate]:
             earlier_last=row.earlier_last,
             conflict=row.weight,
             conflict_reason=row.reason or "",
+            **_talked(row),
         )
         for row in rows
     ]
     return sorted(found, key=order)
+
+
+def _talked(row: Any) -> dict[str, Any]:
+    """What was said between the officers and somebody about this very referral."""
+    found: dict[str, Any] = {}
+    if row.offered_at is not None:
+        past = offer_words.Past(
+            row.offered_at, row.due_on, row.ended, row.ended_at, row.refusal, row.comment
+        )
+        found = {
+            "before": offer_words.became(past),
+            "turned_down": row.ended in offer_words.TURNED_DOWN,
+        }
+    if row.request_id is not None:
+        found |= {
+            "asked": offer_words.asked(row.asked_at, row.why),
+            "request_id": row.request_id,
+        }
+    return found
 
 
 class Knows(NamedTuple):
@@ -112,12 +134,13 @@ class Taker(NamedTuple):
     caps: tuple[str, ...]
     last_week: int
     today: date
+    asks_lead: bool = False
 
 
 def taker(row: Any, days: list[date], weigh: Weights, limits: Limits, today: date) -> Taker:
     """One row of `workload.base` with `last_week` and the columns of `PERSON`, over the school
     days `days`."""
-    cases = len(row.tiers or ())
+    cases = len(row.tiers or ()) + len(row.offered or ())
     return Taker(
         id=row.id,
         name=row.name,
@@ -135,6 +158,7 @@ def taker(row: Any, days: list[date], weigh: Weights, limits: Limits, today: dat
         caps=tuple(limits.reached(row.id, row.provider_urn, cases)),
         last_week=row.last_week,
         today=today,
+        asks_lead=bool(row.confirms),
     )
 
 
@@ -162,6 +186,7 @@ def candidate(person: Taker, school: Any, need: str, knows: Knows | None, **more
         caps=person.caps,
         last_week=person.last_week,
         today=person.today,
+        asks_lead=person.asks_lead,
         **more,
     )
 
@@ -177,6 +202,7 @@ def _practitioners(today: date) -> Select[Any]:
         func.count().filter(before).label("earlier"),
         func.max(Allocation.at).filter(before).label("earlier_last"),
         func.count().filter(lately).label("last_week"),
+        but=bindparam("this"),
     )
     holds = and_(
         Conflict.practitioner_id == Practitioner.id,
@@ -185,6 +211,19 @@ def _practitioners(today: date) -> Select[Any]:
         func.coalesce(Conflict.ends, today) >= today,
     )
     skill = and_(Skill.practitioner_id == Practitioner.id, Skill.code == bindparam("need"))
+    # Of this very referral: the last offer to each, and who asks for it.
+    last = (
+        select(Offer)
+        .where(Offer.referral_id == bindparam("this"))
+        .ext(distinct_on(Offer.practitioner_id))
+        .order_by(Offer.practitioner_id, Offer.id.desc())
+        .subquery("last_offer")
+    )
+    asks = and_(
+        CaseRequest.practitioner_id == Practitioner.id,
+        CaseRequest.referral_id == bindparam("this"),
+        CaseRequest.ended_at.is_(None),
+    )
     return (
         query.add_columns(
             *PERSON,
@@ -195,14 +234,29 @@ def _practitioners(today: date) -> Select[Any]:
             func.coalesce(given.c.earlier, 0).label("earlier"),
             given.c.earlier_last,
             func.coalesce(given.c.last_week, 0).label("last_week"),
+            last.c.at.label("offered_at"),
+            *(last.c[name] for name in ("due_on", "ended", "ended_at", "refusal", "comment")),
+            CaseRequest.id.label("request_id"),
+            CaseRequest.at.label("asked_at"),
+            CaseRequest.why,
         )
         .join(Establishment, Establishment.urn == Practitioner.provider_urn)
+        .outerjoin(CONFIRMS, CONFIRMS.c.provider_urn == Practitioner.provider_urn)
+        .outerjoin(last, last.c.practitioner_id == Practitioner.id)
+        .outerjoin(CaseRequest, asks)
         .outerjoin(Skill, skill)
         .outerjoin(Conflict, holds)
         .where(takes(today))
     )
 
 
+# Whether the lead of each school confirms release; what was said last counts.
+CONFIRMS = (
+    select(LeadConfirmation.provider_urn, LeadConfirmation.confirms)
+    .ext(distinct_on(LeadConfirmation.provider_urn))
+    .order_by(LeadConfirmation.provider_urn, LeadConfirmation.id.desc())
+    .subquery("confirms")
+)
 # What `taker` needs beside the columns of `workload.base`.
 PERSON = (
     Establishment.name.label("provider_name"),
@@ -211,6 +265,7 @@ PERSON = (
     Practitioner.phases,
     Practitioner.areas,
     Practitioner.capacity,
+    CONFIRMS.c.confirms,
 )
 
 
@@ -234,6 +289,7 @@ def takers() -> tuple[list[Taker], Weights]:
         .execute(
             query.add_columns(*PERSON, func.coalesce(given.c.last_week, 0).label("last_week"))
             .join(Establishment, Establishment.urn == Practitioner.provider_urn)
+            .outerjoin(CONFIRMS, CONFIRMS.c.provider_urn == Practitioner.provider_urn)
             .where(takes(today))
         )
         .all()

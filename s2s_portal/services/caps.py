@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select, union_all
 
 from s2s_portal import audit, clock
 from s2s_portal.database import UnitOfWork, session
@@ -20,6 +20,7 @@ from s2s_portal.errors import NotAllowed, Refused
 from s2s_portal.identity import Actor, Role
 from s2s_portal.models.calendar import DateKind
 from s2s_portal.models.codes import Status
+from s2s_portal.models.offer import Offer
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.workload import Cap, CapScope
@@ -61,28 +62,36 @@ class Limits:
                 yield f"Limit reached: {words}, {now} of at most {most}"
 
 
-def limits(on: date) -> Limits:
-    """The caps that hold on a day: one statement, one more each if providers or terms have any."""
+def limits(on: date, but: int = 0) -> Limits:
+    """The caps that hold on a day: one statement, one more each if providers or terms have any.
+
+    An offer that is open counts as given, but for that of the referral numbered `but`.
+    """
     rows = session().scalars(
         select(Cap).where(Cap.valid_from <= on).order_by(Cap.valid_from, Cap.id)
     )
     most = {(row.scope, row.key): row.most for row in rows}
     scopes = {scope for scope, _key in most}
-    given = select(Allocation.provider_urn, func.count()).group_by(Allocation.provider_urn)
+    given = select(Allocation.provider_urn)
     still = given.join(Referral, Referral.id == Allocation.referral_id).where(
         Allocation.ended_at.is_(None), Referral.status == Status.ALLOCATED
     )
     return Limits(
         most,
-        _counted(still) if CapScope.PROVIDER in scopes else {},
-        _counted(given.where(Allocation.at >= clock.from_local(term_began(on), 0)))
+        _counted(still, but) if CapScope.PROVIDER in scopes else {},
+        _counted(given.where(Allocation.at >= clock.from_local(term_began(on), 0)), but)
         if CapScope.TERM in scopes
         else {},
     )
 
 
-def _counted(query: Any) -> dict[int, int]:
-    return {provider: count for provider, count in session().execute(query)}
+def _counted(given: Select[Any], but: int) -> dict[int, int]:
+    offered = select(Offer.provider_urn).where(Offer.ended_at.is_(None), Offer.referral_id != but)
+    each = union_all(given, offered).subquery()
+    rows = session().execute(
+        select(each.c.provider_urn, func.count()).group_by(each.c.provider_urn)
+    )
+    return {provider: count for provider, count in rows}
 
 
 def term_began(on: date) -> date:

@@ -61,6 +61,8 @@ KEPT_TABLES = frozenset(
         "decision_check",
         "internal_note",
         "flag",
+        "offer",  # of what has been accepted
+        "case_request",
         "section_change",
         "agreement_withdrawal",
         "worklist_entry",  # of what has been sent

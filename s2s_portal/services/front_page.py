@@ -17,6 +17,7 @@ from s2s_portal.identity import Role, current_actor
 from s2s_portal.models.codes import Status
 from s2s_portal.models.conversation import Side
 from s2s_portal.models.ledger import EntryKind, LedgerEntry, PullLine
+from s2s_portal.models.offer import Offer
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Acknowledgement, Visit, VisitRecord
@@ -174,8 +175,19 @@ def _practitioner() -> list[Counted]:
         )
     )
     new = mine.where(~exists().where(Visit.allocation_id == Allocation.id))
+    offered = (
+        select(literal(1))
+        .select_from(Offer)
+        .join(Practitioner, Practitioner.id == Offer.practitioner_id)
+        .where(
+            Practitioner.account_id == bindparam("account"),
+            Offer.ended_at.is_(None),
+            Offer.accepted_at.is_(None),
+        )
+    )
     where = "s2s.visits.index"
     return [
+        (Tile("offered", "Offered to you", where), offered),
         (Tile("new", "New to you", where), new),
         (Tile("open", "Open referrals", where, calls=False), mine),
         _messages(Side.PRACTITIONER),

@@ -1,7 +1,8 @@
 """What a plan for the worklist is made from: as many statements however long the list is.
 
 Who may not meet whom is `Read.excluded`, pairs of referral and practitioner: a conflict of interest
-of either weight, as nobody is there to be asked. How many cases more somebody can take is
+of either weight, as nobody is there to be asked, and an offer of this very referral that was not
+taken. What is on offer does not wait. How many cases more somebody can take is
 `Read.room_of`. Nothing else here decides who may be proposed.
 """
 
@@ -13,18 +14,19 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import NamedTuple
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, exists, func, select
 
 from s2s_portal import clock, planning
 from s2s_portal.database import session
 from s2s_portal.models.answer import Need
 from s2s_portal.models.codes import Status
 from s2s_portal.models.establishment import Establishment, miles_between
+from s2s_portal.models.offer import Offer
 from s2s_portal.models.practitioner import Allocation, ConflictWeight
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.terms import NeedType, PlanRule
 from s2s_portal.planning import Fit
-from s2s_portal.services import candidate, candidates, workload
+from s2s_portal.services import candidate, candidates, offer_words, workload
 from s2s_portal.services.candidate import Candidate
 from s2s_portal.services.candidates import Knows, Taker
 from s2s_portal.services.workload import Weights
@@ -74,6 +76,7 @@ class Read:
     known: Mapping[tuple[str, int], Knows]
     conflicts: Mapping[tuple[int, int], tuple[ConflictWeight, str]]  # (URN, practitioner)
     weigh: Weights
+    turned_down: frozenset[tuple[int, int]] = frozenset()  # (referral, practitioner)
 
     def candidate(self, one: Waiting, practitioner_id: int) -> Candidate:
         """A practitioner for a referral, as the table of one referral shows them."""
@@ -97,9 +100,8 @@ class Read:
         by_school: dict[int, list[int]] = {}
         for urn, practitioner_id in self.conflicts:
             by_school.setdefault(urn, []).append(practitioner_id)
-        return frozenset(
-            (one.id, key) for one in self.waiting for key in by_school.get(one.urn, ())
-        )
+        kept_away = ((one.id, key) for one in self.waiting for key in by_school.get(one.urn, ()))
+        return self.turned_down.union(kept_away)
 
     @cached_property
     def _heaviest(self) -> int:
@@ -157,6 +159,7 @@ def read() -> Read:
         known=candidates.known(one.need for one in waiting),
         conflicts=candidates.conflicts(urns),
         weigh=weigh,
+        turned_down=_turned_down(),
     )
 
 
@@ -179,10 +182,24 @@ def _waiting() -> list[Waiting]:
         .join(Establishment, Establishment.urn == Referral.urn)
         .outerjoin(Need, and_(Need.referral_id == Referral.id, Need.rank == 1))
         .outerjoin(NeedType, NeedType.code == Need.code)
-        .where(Referral.status == Status.ACCEPTED, Referral.held_until.is_(None))
+        .where(
+            Referral.status == Status.ACCEPTED,
+            Referral.held_until.is_(None),
+            ~exists().where(Offer.referral_id == Referral.id, Offer.ended_at.is_(None)),
+        )
         .order_by(Referral.received_on, Referral.id)
     )
     return [Waiting._make([*row[:-1], (today - row.received_on).days]) for row in rows]
+
+
+def _turned_down() -> frozenset[tuple[int, int]]:
+    """Who did not take a referral that still waits when it was offered to them."""
+    rows = session().execute(
+        select(Offer.referral_id, Offer.practitioner_id)
+        .join(Referral, Referral.id == Offer.referral_id)
+        .where(Referral.status == Status.ACCEPTED, Offer.ended.in_(offer_words.TURNED_DOWN))
+    )
+    return frozenset((row.referral_id, row.practitioner_id) for row in rows)
 
 
 def _earlier(urns: set[int]) -> dict[tuple[int, int], Contact]:

@@ -129,11 +129,13 @@ def _away(candidate: Candidate) -> str:
     return f"{candidate.distance_words} away"
 
 
-def why_nobody(suiting: list[Candidate], *, excluded: bool) -> str:
+def why_nobody(suiting: list[Candidate], *, excluded: bool, declined: bool = False) -> str:
     """Why the plan gives a referral nobody. `suiting` are those who could be proposed."""
     if not suiting:
-        if excluded:
+        if excluded and not declined:
             return "Everybody who covers the need or the phase is kept from this school."
+        if declined:
+            return "Who covers the need or the phase is kept from this school or did not take it."
         return "Nobody who takes referrals covers the need or the phase."
     if not any(one.has_room for one in suiting):
         return "Everybody who covers the need or the phase is full."

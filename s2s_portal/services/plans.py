@@ -181,7 +181,8 @@ class Drawn:
             if one.id not in self.plan:
                 suiting = self.found.suiting(one)
                 kept_away = any(referral == one.id for referral, _ in self.found.excluded)
-                why = plan_words.why_nobody(suiting, excluded=kept_away)
+                declined = any(referral == one.id for referral, _ in self.found.turned_down)
+                why = plan_words.why_nobody(suiting, excluded=kept_away, declined=declined)
                 yield Without(one, why, self.one_at_a_time(one))
 
     def line(self, one: Waiting) -> Line:

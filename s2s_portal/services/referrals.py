@@ -20,7 +20,7 @@ from s2s_portal.models.codes import GIVEN, STATUS_AFTER, Action, Status
 from s2s_portal.models.decision import Decision
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, ReferralEvent
-from s2s_portal.services import clocks
+from s2s_portal.services import clocks, offer_ends
 
 
 def _rows(kind: Any, order: Any) -> Select[Any]:
@@ -170,11 +170,14 @@ def record(
         note=note,
     )
     moved = action in STATUS_AFTER and referral.status is not STATUS_AFTER[action]
+    waited = referral.status is Status.ACCEPTED
     if moved:
         referral.status = STATUS_AFTER[action]
     work.session.add(event)
     clocks.follow(work, referral, action, event.at, moved=moved, by=by)
     audit.wrote(work, action.value.replace("_", " "), "referral", referral.reference)
+    if waited and (moved or action is Action.HELD):
+        offer_ends.follow(work, referral, by)
     return event
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import joinedload
 
 from s2s_portal import clock
 from s2s_portal.database import session
-from s2s_portal.models.codes import GIVEN, TURNED_AWAY, Action, Status
+from s2s_portal.models.codes import GIVEN, INSIDE, TURNED_AWAY, Action, Status
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.visit import Visit, VisitRecord
@@ -89,6 +89,14 @@ HAPPENED = {
     Action.HELD: "Put on hold",
     Action.RELEASED: "No longer on hold",
     Action.DECISION_UNDONE: "Decision taken back",
+    Action.OFFERED: "Offered to a practitioner",
+    Action.OFFER_ACCEPTED: "Offer accepted by the practitioner",
+    Action.OFFER_RELEASED: "Release confirmed by the lead",
+    Action.OFFER_DECLINED: "Offer declined",
+    Action.OFFER_WITHDRAWN: "Offer withdrawn",
+    Action.OFFER_LAPSED: "Offer not answered in time",
+    Action.TAKING_ASKED: "A practitioner asked for this referral",
+    Action.TAKING_REFUSED: "A practitioner who asked for it was told no",
 }
 
 COLOURS = {
@@ -177,9 +185,16 @@ class Happening:
     words: str
 
 
-def history(referral: Referral) -> list[Happening]:
-    """What has happened, newest first. `referral` must be loaded whole."""
-    return [Happening(event, HAPPENED[event.action]) for event in reversed(referral.events)]
+def history(referral: Referral, *, inside: bool = False) -> list[Happening]:
+    """What has happened, newest first; `inside` also how a practitioner was found.
+
+    `referral` must be loaded whole.
+    """
+    return [
+        Happening(event, HAPPENED[event.action])
+        for event in reversed(referral.events)
+        if inside or event.action not in INSIDE
+    ]
 
 
 def asked_for(referral: Referral) -> str:

@@ -1,6 +1,6 @@
 """How much of a practitioner's time their work takes: the one place where that is worked out (F35).
 
-    workload = (sum of the weights of open referrals
+    workload = (sum of the weights of open referrals, and of those on offer
                 + length of each planned visit + weight of a visit, each)
                / hours of release that are left
 
@@ -30,7 +30,7 @@ from s2s_portal.models.practitioner import Absence, Allocation, Practitioner, Re
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit
 from s2s_portal.models.workload import Weight, WorkKind
-from s2s_portal.services import calendar, practitioners
+from s2s_portal.services import calendar, offer_rows, practitioners
 from s2s_portal.services.calendar import Calendar
 
 AHEAD = 20  # school days: four school weeks
@@ -64,7 +64,8 @@ class Weights(NamedTuple):
 class Load(NamedTuple):
     """The work of one practitioner in the next four school weeks, all times in minutes.
 
-    `available` is None where no hours of release have ever been entered.
+    `available` is None where no hours of release have ever been entered. `offered` of the `cases`
+    are offers that wait for an answer.
     """
 
     cases: int
@@ -72,6 +73,7 @@ class Load(NamedTuple):
     visits: int
     visit_minutes: int
     available: int | None
+    offered: int = 0
 
     @property
     def minutes(self) -> int:
@@ -112,8 +114,9 @@ class Load(NamedTuple):
     @property
     def words(self) -> str:
         """How the number comes about, in one sentence."""
+        on_offer = f", {self.offered} of them on offer" if self.offered else ""
         work = (
-            f"{_count(self.cases, 'open referral')} ({_hours(self.case_minutes)}) and"
+            f"{_count(self.cases, 'open referral')}{on_offer} ({_hours(self.case_minutes)}) and"
             f" {_count(self.visits, 'visit')} ({_hours(self.visit_minutes)})"
             " in the next four school weeks"
         )
@@ -168,15 +171,19 @@ OPEN = and_(Allocation.ended_at.is_(None), Referral.status == Status.ALLOCATED)
 
 
 def base(
-    today: date, which: ColumnElement[bool] = OPEN, *more: Label[Any]
+    today: date,
+    which: ColumnElement[bool] = OPEN,
+    *more: Label[Any],
+    but: ColumnElement[int] | None = None,
 ) -> tuple[Select[Any], Subquery]:
     """Practitioners who are no leads, with what `load` needs of each; and their allocations.
 
     For a caller who adds columns of their own; `more` are sums over the allocations `which`, which
     hold the open ones. Columns: `id`, `name`, `provider_urn`, `leaving_on`, `active`, `tiers`,
-    `starts`, `ends`, `releases`, `absences`.
+    `offered`, `starts`, `ends`, `releases`, `absences`. An offer that is open takes room as a
+    referral does, but for that of the referral numbered `but`.
     """
-    cases = _cases(which, more)
+    cases, offered = _cases(which, more), offer_rows.taking_room(but)
     planned = _planned(today)
     released, away = _releases(), _absences(today)
     query = (
@@ -187,12 +194,14 @@ def base(
             Practitioner.leaving_on,
             Practitioner.active,
             cases.c.tiers,
+            offered.c.offered,
             planned.c.starts,
             planned.c.ends,
             released.c.releases,
             away.c.absences,
         )
         .outerjoin(cases, cases.c.practitioner_id == Practitioner.id)
+        .outerjoin(offered, offered.c.practitioner_id == Practitioner.id)
         .outerjoin(planned, planned.c.practitioner_id == Practitioner.id)
         .outerjoin(released, released.c.practitioner_id == Practitioner.id)
         .outerjoin(away, away.c.practitioner_id == Practitioner.id)
@@ -219,7 +228,8 @@ def windows(urns: Iterable[int], today: date) -> dict[int, list[date]]:
 
 def load(row: Any, days: list[date], weigh: Weights) -> Load:
     """The load of one row of `base`, over the school days `days`."""
-    tiers = row.tiers or ()
+    offered = row.offered or ()
+    tiers = [*(row.tiers or ()), *offered]
     last = days[-1]
     visits = [
         (end - start).total_seconds() // 60
@@ -232,6 +242,7 @@ def load(row: Any, days: list[date], weigh: Weights) -> Load:
         visits=len(visits),
         visit_minutes=int(sum(visits)) + weigh.visit * len(visits),
         available=_available(row, days),
+        offered=len(offered),
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -15,13 +16,14 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock, migrations
-from s2s_portal.database import unit_of_work
+from s2s_portal.database import in_the_name_of, unit_of_work
 from s2s_portal.errors import NotAllowed, Refused
 from s2s_portal.identity import SYSTEM, Actor, Role, acting_as
 from s2s_portal.models.codes import Status
+from s2s_portal.models.offer import Ended
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.workload import Cap, CapScope
-from s2s_portal.services import allocation, caps
+from s2s_portal.services import allocation, caps, offer_answers, offers
 from s2s_portal.state import state
 from tests import rows, world
 from tests.client import Client
@@ -96,6 +98,25 @@ def test_a_cap_refuses_and_one_below_it_does_not(
     given.rollback()
     cap(given, scope, free)
     assert allocate(given, OFFICER).overridden == ""
+
+
+@pytest.mark.parametrize("scope", [CapScope.PROVIDER, CapScope.TERM])
+def test_an_open_offer_takes_its_place_and_can_be_accepted_at_the_cap(
+    given: Session, scope: CapScope
+) -> None:
+    other = "S2S-19-4446"
+    rows.referral(given, other, status=Status.ACCEPTED)
+    cap(given, scope, 3)
+    who = pat(given)
+    given.commit()
+    with acting_as(OFFICER), unit_of_work() as work:
+        made = offers.offer(work, other, practitioner_id=who, reason="x", seen=1, by=OFFICER).id
+    with pytest.raises(Refused, match="3 of at most 3"):
+        allocate(given, OFFICER)
+    given.commit()
+    asked = ACTORS["practitioner"]
+    with acting_as(asked), in_the_name_of(asked) as work:
+        assert offer_answers.accept(work, made, by=asked).ended is Ended.ACCEPTED
 
 
 def test_only_who_has_the_right_goes_over_a_cap_and_it_is_kept(given: Session) -> None:
@@ -193,7 +214,14 @@ def lively(server_url: str, worker_id: str) -> Iterator[Flask]:
     server.dispose()
 
 
-def all_at_once(app: Flask) -> list[str]:
+def by_turns(number: int) -> Callable[..., Any]:
+    """Every second referral is offered, the others are given."""
+    return offers.offer if number % 2 else allocation.allocate
+
+
+def all_at_once(
+    app: Flask, way: Callable[[int], Callable[..., Any]] = lambda _number: allocation.allocate
+) -> list[str]:
     """Each referral given to the same practitioner at the same instant; what became of each."""
     ready = threading.Barrier(CLIENTS)
 
@@ -202,7 +230,7 @@ def all_at_once(app: Flask) -> list[str]:
             ready.wait(timeout=60)
             try:
                 with unit_of_work() as work:
-                    allocation.allocate(
+                    way(number)(
                         work,
                         REFERENCES[number],
                         practitioner_id=1,
@@ -232,3 +260,21 @@ def test_thirty_two_at_once_and_never_one_too_many(lively: Flask) -> None:
                 text("UPDATE s2s.allocation SET ended_at = now(), ended_reason = 'x'")
             )
             connection.execute(text("UPDATE s2s.referral SET status = 'accepted', version = 1"))
+    # An offer takes room as an allocation does: offered alone, and offered and given by turns.
+    for way in (lambda _number: offers.offer, by_turns):
+        said = all_at_once(lively, way)
+        assert said.count("") == MOST, set(said)
+        assert all("Limit reached" in one for one in said if one)
+        with lively.app_context(), state().engine.begin() as connection:
+            taken = connection.scalar(
+                text(
+                    "SELECT (SELECT count(*) FROM s2s.allocation WHERE ended_at IS NULL)"
+                    " + (SELECT count(*) FROM s2s.offer WHERE ended_at IS NULL)"
+                )
+            )
+            assert taken == MOST
+            connection.execute(
+                text(
+                    "UPDATE s2s.offer SET ended = 'lapsed', ended_at = now() WHERE ended_at IS NULL"
+                )
+            )

@@ -116,6 +116,9 @@ READERS: dict[str, set[str]] = {
     "internal_note": {*OFFICERS, "system"},
     "flag": {*OFFICERS, "system"},
     "flag_resolution": {*OFFICERS, "system"},
+    "offer": {*OFFICERS, "system", "practitioner", "lead"},
+    "case_request": {*OFFICERS, "system", "practitioner"},
+    "lead_confirmation": {*OFFICERS, "administrator", "system", "lead"},
     "support_level": set(PEOPLE),
     "decision_reason": set(PEOPLE),
     "other_service": set(PEOPLE),
@@ -214,6 +217,11 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     **dict.fromkeys(
         ("internal_note", "flag", "flag_resolution"), ({"officer", "system"}, set(), set())
     ),
+    # The rows there are signed by one officer and by the lead. Who is asked answers through the
+    # service, which acts in their name.
+    "offer": ({"officer", "system"}, {*OFFICERS, "system"}, set()),
+    "case_request": ({"system"}, {*OFFICERS, "system"}, set()),
+    "lead_confirmation": ({"lead", "system"}, set(), set()),
     "support_level": ({"administrator", "system"}, set(), set()),
     "decision_reason": ({"administrator", "system"}, set(), set()),
     "other_service": ({"administrator", "system"}, set(), set()),
@@ -313,6 +321,7 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     rows.agreement_withdrawal(session, mine)
     rows.decision(session, mine)
     rows.note_and_flag(session, mine)
+    rows.offered(session, mine, "practitioner")
     _conversations(session, mine, former)
     ledger.post_charge(work, referrals.get(MINE, whole=True), by=SYSTEM)
     done = {"at": clock.now(), "by_id": "finance", "by_name": "Fay Finance"}

@@ -34,6 +34,7 @@ NEVER_CHANGED = (
     "import_run",
     "intake_closing",
     "internal_note",
+    "lead_confirmation",
     "ledger_entry",
     "ledger_verification",
     "message",
