@@ -250,7 +250,7 @@ def may_see(
         return True
     if actor.has(Role.REFERRER) and referral.urn in actor.establishments:
         return True
-    at_work = [*([allocation] if allocation else []), *supporters]
+    at_work: list[Allocation | Supporter] = [*([allocation] if allocation else []), *supporters]
     return any(_is_of(actor, one) for one in at_work)
 
 

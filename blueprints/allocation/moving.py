@@ -15,7 +15,6 @@ from s2s_portal.blueprints.allocation.moving_forms import (
 from s2s_portal.blueprints.allocation.views import bp, recommended
 from s2s_portal.blueprints.forms import ButtonForm
 from s2s_portal.blueprints.pages import page, refuse
-from s2s_portal.blueprints.triage import way_back
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import OutOfOrder, Refused
 from s2s_portal.identity import current_actor
@@ -62,7 +61,7 @@ def reallocate(reference: str) -> ResponseReturnValue:
             refuse(form, error)
         else:
             flash(f"{name} has the referral now. Everybody concerned has been told.", DONE)
-            return redirect(way_back.shown(reference))
+            return redirect(url_for("s2s.triage.show", reference=reference))
     return _page(form, reference)
 
 
@@ -114,7 +113,6 @@ def _page(form: ReallocateForm, reference: str) -> ResponseReturnValue:
         asks_override=any(one.excluded or one.caps for one in form.found),
         need=form.need_label,
         button=ButtonForm(formdata=None),
-        handed_on=way_back.handed_on(),
     )
 
 
@@ -126,7 +124,7 @@ def ask_hand_over(reference: str) -> ResponseReturnValue:
         with unit_of_work() as work:
             name = allocation_history.ask(work, reference, by=current_actor())
         flash(f"{name} has been asked for a hand-over note, by email.", DONE)
-    return redirect(url_for(".reallocate", reference=reference, **way_back.handed_on()))
+    return redirect(url_for(".reallocate", reference=reference))
 
 
 @bp.route("/<reference>/take-back", methods=["GET", "POST"])
@@ -158,12 +156,11 @@ def take_back(reference: str) -> ResponseReturnValue:
                 form.renew(referral.version)
         else:
             flash("The referral waits for a practitioner again. Everybody has been told.", DONE)
-            return redirect(way_back.shown(reference))
+            return redirect(url_for("s2s.triage.show", reference=reference))
     return page(
         "s2s/allocation/take_back.html",
         form=form,
         referral=referral,
         given=referrals.open_allocation(referral),
         planned=[visits.booked(one) for one in reallocating.planned(referral)],
-        handed_on=way_back.handed_on(),
     )

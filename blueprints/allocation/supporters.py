@@ -10,7 +10,6 @@ from s2s_portal.access import allow, lead, officer
 from s2s_portal.blueprints.allocation.moving_forms import EndSupportForm, SupporterForm
 from s2s_portal.blueprints.allocation.views import bp
 from s2s_portal.blueprints.pages import page, refuse
-from s2s_portal.blueprints.triage import way_back
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import Role, current_actor
@@ -23,7 +22,7 @@ DONE = "s2s-success"
 def _case(reference: str) -> str:
     """Where whoever is acting reads the case."""
     if current_actor().has(Role.OFFICER):
-        return way_back.shown(reference)
+        return url_for("s2s.triage.show", reference=reference)
     return url_for("s2s.visits.show", reference=reference)
 
 

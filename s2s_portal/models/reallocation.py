@@ -47,8 +47,8 @@ class AllocationEnding(Done, Base):
     referral_id: Mapped[int] = mapped_column(ForeignKey(Referral.id))
     next_id: Mapped[int | None] = mapped_column(ForeignKey(Allocation.id))
     why: Mapped[Why] = mapped_column(choice(Why, "why"))
-    words: Mapped[words]
     hand_over: Mapped[words]
+    words: Mapped[words]
 
 
 class HandOverNote(Done, Base):

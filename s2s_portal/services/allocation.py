@@ -106,7 +106,8 @@ def check_unallocated(referral: Referral) -> None:
         raise AlreadyAllocated(
             f"{who(given.by_id, given.by_name)} allocated this referral to"
             f" {given.practitioner_name} of {given.provider_name} on"
-            f" {written(clock.local(given.at).date())} at {spoken(given.at)}. Nothing has been changed now."
+            f" {written(clock.local(given.at).date())} at {spoken(given.at)}. Nothing has been"
+            " changed now."
         )
     raise OutOfOrder("Only a referral that has been accepted and is with nobody can be allocated.")
 
