@@ -46,6 +46,25 @@ BEGIN
         END IF;
     END LOOP;
 END $$;
+ALTER POLICY message_add ON s2s.message
+    WITH CHECK ((SELECT s2s.acts_as('system')) OR (by_id = (SELECT s2s.acting_id()) AND (
+        (side = 'school' AND (SELECT s2s.acts_as('school_referrer'))
+            AND (EXISTS (SELECT FROM s2s.referral r WHERE r.id = referral_id
+                    AND r.status NOT IN ('draft', 'expired')
+                    AND r.urn = ANY ((SELECT s2s.acting_establishments())::integer[]))
+                OR EXISTS (SELECT FROM s2s.advice_request a WHERE a.id = advice_id
+                    AND a.referral_id IS NULL
+                    AND a.urn = ANY ((SELECT s2s.acting_establishments())::integer[]))))
+        OR (side = 'council' AND (SELECT s2s.acts_as('send_officer'))
+            AND (EXISTS (SELECT FROM s2s.referral r WHERE r.id = referral_id
+                    AND r.status NOT IN ('draft', 'expired'))
+                OR EXISTS (SELECT FROM s2s.advice_request a WHERE a.id = advice_id
+                    AND a.referral_id IS NULL)))
+        OR (((side = 'practitioner' AND (SELECT s2s.acts_as('practitioner')))
+                OR (side = 'lead' AND (SELECT s2s.acts_as('provider_lead'))))
+            AND referral_id IN (SELECT s2s.allocated_referrals())
+            AND EXISTS (SELECT FROM s2s.referral r WHERE r.id = referral_id
+                AND r.status = 'allocated')))));
 ALTER POLICY referral_change ON s2s.referral
     USING ((SELECT s2s.acts_as('system'))
         OR (status <> 'draft' AND (SELECT s2s.acts_as('send_officer')))

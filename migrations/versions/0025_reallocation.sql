@@ -69,6 +69,28 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Who shadows reads the messages, and writes none.
+ALTER POLICY message_add ON s2s.message
+    WITH CHECK ((SELECT s2s.acts_as('system')) OR (by_id = (SELECT s2s.acting_id()) AND (
+        (side = 'school' AND (SELECT s2s.acts_as('school_referrer'))
+            AND (EXISTS (SELECT FROM s2s.referral r WHERE r.id = referral_id
+                    AND r.status NOT IN ('draft', 'expired')
+                    AND r.urn = ANY ((SELECT s2s.acting_establishments())::integer[]))
+                OR EXISTS (SELECT FROM s2s.advice_request a WHERE a.id = advice_id
+                    AND a.referral_id IS NULL
+                    AND a.urn = ANY ((SELECT s2s.acting_establishments())::integer[]))))
+        OR (side = 'council' AND (SELECT s2s.acts_as('send_officer'))
+            AND (EXISTS (SELECT FROM s2s.referral r WHERE r.id = referral_id
+                    AND r.status NOT IN ('draft', 'expired'))
+                OR EXISTS (SELECT FROM s2s.advice_request a WHERE a.id = advice_id
+                    AND a.referral_id IS NULL)))
+        OR (((side = 'practitioner' AND (SELECT s2s.acts_as('practitioner'))
+                    AND referral_id IN (SELECT s2s.working_referrals()))
+                OR (side = 'lead' AND (SELECT s2s.acts_as('provider_lead'))
+                    AND referral_id IN (SELECT s2s.allocated_referrals())))
+            AND EXISTS (SELECT FROM s2s.referral r WHERE r.id = referral_id
+                AND r.status = 'allocated')))));
+
 -- A lead may lock the row too (SELECT FOR UPDATE asks this) to add a supporter; WITH CHECK refuses
 -- any change of it.
 ALTER POLICY referral_change ON s2s.referral
