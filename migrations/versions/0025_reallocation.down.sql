@@ -2,11 +2,9 @@
 DROP TRIGGER ends_once ON s2s.allocation;
 DROP TRIGGER ends_once ON s2s.supporter;
 DROP FUNCTION s2s.refuse_second_ending();
-REVOKE UPDATE (ended_at, ended_reason) ON s2s.allocation FROM s2s_app;
-GRANT UPDATE ON s2s.allocation TO s2s_app;
-REVOKE UPDATE (allocation_id, practitioner_id, writer_id, cancelled_at, cancelled_by_id,
-    cancelled_by_name) ON s2s.visit FROM s2s_app;
-GRANT UPDATE ON s2s.visit TO s2s_app;
+DROP TRIGGER only_these ON s2s.allocation;
+DROP TRIGGER only_these ON s2s.visit;
+DROP FUNCTION s2s.refuse_other_change();
 
 -- What happened is told in the words there were before: given to somebody, accepted with nobody.
 ALTER TABLE s2s.referral_event DISABLE TRIGGER append_only;

@@ -102,10 +102,25 @@ ALTER POLICY referral_change ON s2s.referral
         OR ((SELECT s2s.acts_as('practitioner', 'provider_lead'))
             AND id IN (SELECT s2s.allocated_referrals())));
 
--- 2. A visit is handed over or cancelled by officers; nothing else of it ever changes ------------------
-REVOKE UPDATE ON s2s.visit FROM s2s_app;
-GRANT UPDATE (allocation_id, practitioner_id, writer_id, cancelled_at, cancelled_by_id,
-    cancelled_by_name) ON s2s.visit TO s2s_app;
+-- 2. A visit is handed over or cancelled by officers; nothing else of it ever changes --------------
+-- The same of an allocation: it ends, once, and stays what it was. The service itself may mend.
+CREATE FUNCTION s2s.refuse_other_change() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = s2s, pg_temp
+    AS $$
+BEGIN
+    IF current_user = 's2s_app' AND NOT s2s.acts_as('system')
+        AND to_jsonb(NEW) - TG_ARGV IS DISTINCT FROM to_jsonb(OLD) - TG_ARGV THEN
+        RAISE EXCEPTION 'of s2s.% nothing is changed but %', TG_TABLE_NAME,
+            array_to_string(TG_ARGV, ', ') USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NEW;
+END $$;
+GRANT EXECUTE ON FUNCTION s2s.refuse_other_change() TO s2s_app;
+CREATE TRIGGER only_these BEFORE UPDATE ON s2s.visit
+    FOR EACH ROW EXECUTE FUNCTION s2s.refuse_other_change('allocation_id', 'practitioner_id',
+        'writer_id', 'cancelled_at', 'cancelled_by_id', 'cancelled_by_name');
+CREATE TRIGGER only_these BEFORE UPDATE ON s2s.allocation
+    FOR EACH ROW EXECUTE FUNCTION s2s.refuse_other_change('ended_at', 'ended_reason');
 ALTER POLICY visit_change ON s2s.visit USING ((SELECT s2s.acts_as('send_officer', 'system')));
 
 -- A visit that does not take place keeps no promise of a first visit.
@@ -132,13 +147,11 @@ BEGIN
 END $$;
 
 -- 3. An allocation ends once -----------------------------------------------------------------------
-REVOKE UPDATE ON s2s.allocation FROM s2s_app;
-GRANT UPDATE (ended_at, ended_reason) ON s2s.allocation TO s2s_app;
 CREATE FUNCTION s2s.refuse_second_ending() RETURNS trigger
     LANGUAGE plpgsql SET search_path = s2s, pg_temp
     AS $$
 BEGIN
-    IF OLD.ended_at IS NOT NULL AND current_user = 's2s_app' THEN
+    IF OLD.ended_at IS NOT NULL AND current_user = 's2s_app' AND NOT s2s.acts_as('system') THEN
         RAISE EXCEPTION 'what has ended in s2s.% stays so', TG_TABLE_NAME
             USING ERRCODE = 'restrict_violation';
     END IF;

@@ -34,6 +34,7 @@ KIND_NAMES: dict[VisitKind, str] = {
     VisitKind.FOLLOW_UP: "Follow-up visit",
 }
 
+NOT_THEIRS = "Only a practitioner this referral is allocated to, or who joins in, can do this."
 LONGEST_AHEAD = timedelta(days=365)
 BOOKING_LOCK = 5_201  # namespace of the advisory locks that put one person's bookings in order
 
@@ -111,7 +112,7 @@ def place_to_book(referral: Referral, by: Actor) -> Place:
     """The place of `by`. Raises NotAllowed for a lead, and for who reads or only writes."""
     place = place_of(referral, by)
     if place is None or not place.books:
-        raise NotAllowed("Only a practitioner who visits this school can do this.")
+        raise NotAllowed(NOT_THEIRS)
     return place
 
 
@@ -119,7 +120,7 @@ def place_to_write(referral: Referral, by: Actor) -> Place:
     """The place of `by`. Raises NotAllowed for a lead, and for who reads only."""
     place = place_of(referral, by)
     if place is None or not place.writes:
-        raise NotAllowed("Only a practitioner who visits this school can do this.")
+        raise NotAllowed(NOT_THEIRS)
     return place
 
 
