@@ -88,10 +88,8 @@ def _offer(form: ReallocateForm, referral: Referral, given: Allocation | None) -
 def _page(form: ReallocateForm, reference: str) -> ResponseReturnValue:
     """The page as it is now; after a refusal with what was typed, and what changed meanwhile."""
     referral = referrals.get(reference)
-    if (
-        form.errors
-    ):  # visits may have been booked, and somebody else may have it, since it was drawn
-        given = referrals.open_allocation(referral)
+    given = referrals.open_allocation(referral)
+    if form.errors:  # since it was drawn visits may have been booked, and another may have it
         fresh = _form(referral, given)
         fresh.form_errors, fresh.out_of_order = form.form_errors, form.out_of_order
         for field in form:
@@ -105,8 +103,11 @@ def _page(form: ReallocateForm, reference: str) -> ResponseReturnValue:
         "s2s/allocation/reallocate.html",
         form=form,
         referral=referral,
-        given=referrals.open_allocation(referral),
-        owed=[visits.booked(one) for one in reallocating.owed(referral)],
+        given=given,
+        owed=[
+            visits.booked(one)
+            for one in reallocating.owed(referral, given.practitioner_id if given else 0)
+        ],
         turns=allocation_history.of(referral),
         candidates=form.found,
         recommended=recommended(form.found, form.need_label),
