@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock
@@ -466,7 +467,7 @@ def test_a_record_stays_to_read_for_its_school_when_nobody_has_the_referral(
     assert "Read and acknowledge the record of visit 1" in page.words
     officers = client.sign_on("officer").get("triage.show", reference=REF)
     assert "Read the record of visit 1" in officers.words
-    assert "It was taken back, by Ola Officer" in officers.words
+    assert "Ola Officer took it back on" in officers.words
 
 
 # Hand-over notes ---------------------------------------------------------------------------------
@@ -542,3 +543,27 @@ def test_an_officer_does_it_on_the_page(client: Client, session: Session, case: 
     assert "Cam Colleague has the referral now." in shown.words
     assert "Cancelled on 14 May 2019" in shown.words
     assert "Joins in" in shown.words
+
+
+@pytest.mark.parametrize(
+    ("statement", "refused"),
+    [
+        ("UPDATE s2s.allocation SET reason = 'Another'", "nothing is changed but ended_at"),
+        ("UPDATE s2s.visit SET starts_at = starts_at - interval '1 day'", "nothing is changed but"),
+        ("UPDATE s2s.allocation SET ended_at = now() WHERE ended_at IS NOT NULL", "stays so"),
+        ("UPDATE s2s.supporter SET ended_reason = 'x' WHERE ended_at IS NOT NULL", "stays so"),
+        ("UPDATE s2s.allocation_ending SET hand_over = ''", "permission denied"),
+        ("DELETE FROM s2s.hand_over_note", "permission denied"),
+    ],
+)
+def test_what_has_been_said_and_has_ended_stays(
+    session: Session, case: str, statement: str, refused: str
+) -> None:
+    owe(session)
+    give(session)
+    issue("practitioner", save("practitioner", seen=1))
+    session.commit()
+    with acting_as(OFFICER):
+        with pytest.raises(DBAPIError, match=refused):
+            session.execute(text(statement))
+        session.rollback()

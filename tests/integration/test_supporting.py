@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, select, text
 from sqlalchemy.orm import Session
 
+from s2s_portal import access
 from s2s_portal.database import session as current_session
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import NotAllowed, NotFound, OutOfOrder, Refused
@@ -22,7 +23,7 @@ from s2s_portal.models.practitioner import (
     Practitioner,
 )
 from s2s_portal.models.reallocation import Supporter, SupportRole, Why
-from s2s_portal.models.referral import ReferralEvent
+from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.visit import Visit, VisitKind
 from s2s_portal.services import (
     caseload,
@@ -267,3 +268,25 @@ def referral_version(session: Session) -> int:
         found = referrals.get(REF).version
         session.commit()
         return found
+
+
+def test_the_rule_for_one_referral_says_the_same_as_the_database(
+    session: Session, case: str
+) -> None:
+    made = join(session, "other-practitioner")
+    session.commit()
+    row = session.scalars(select(Referral).where(Referral.reference == REF)).one()
+    [beside] = referrals.supporters(row)
+    assert beside.id == made
+    for key, may in (
+        ("other-practitioner", True),
+        ("other-lead", True),
+        ("colleague", False),
+        ("senco", True),
+        ("other-senco", False),
+    ):
+        assert access.may_see(ACTORS[key], row, None, [beside]) is may, key
+    assert not access.may_see(ACTORS["other-practitioner"], row, None)
+    beside.practitioner.active = False
+    assert not access.may_see(ACTORS["other-practitioner"], row, None, [beside])
+    session.rollback()
