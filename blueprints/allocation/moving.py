@@ -8,12 +8,12 @@ from wtforms.fields import SelectChoice
 
 from s2s_portal.access import allow, officer
 from s2s_portal.blueprints.allocation.moving_forms import (
+    AskForm,
     ReallocateForm,
     TakeBackForm,
     reallocate_form,
 )
 from s2s_portal.blueprints.allocation.views import bp, recommended
-from s2s_portal.blueprints.forms import ButtonForm
 from s2s_portal.blueprints.pages import page, refuse
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import OutOfOrder, Refused
@@ -113,7 +113,7 @@ def _page(form: ReallocateForm, reference: str) -> ResponseReturnValue:
         recommended=recommended(form.found, form.need_label),
         asks_override=any(one.excluded or one.caps for one in form.found),
         need=form.need_label,
-        button=ButtonForm(formdata=None),
+        button=AskForm(formdata=None),
     )
 
 
@@ -121,9 +121,10 @@ def _page(form: ReallocateForm, reference: str) -> ResponseReturnValue:
 @allow(officer)
 def ask_hand_over(reference: str) -> ResponseReturnValue:
     """Ask whoever has the referral for a hand-over note before it goes to somebody else."""
-    if ButtonForm().validate_on_submit():
+    form = AskForm()
+    if form.validate_on_submit():
         with unit_of_work() as work:
-            name = allocation_history.ask(work, reference, by=current_actor())
+            name = allocation_history.ask(work, reference, seen=form.version, by=current_actor())
         flash(f"{name} has been asked for a hand-over note, by email.", DONE)
     return redirect(url_for(".reallocate", reference=reference))
 

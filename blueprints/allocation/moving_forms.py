@@ -110,6 +110,10 @@ def reallocate_form(
     return form
 
 
+class AskForm(DecidingForm):
+    """The button that asks whoever has the referral, as the page shows them, for a note."""
+
+
 class TakeBackForm(HandingForm):
     """Take it back without a successor."""
 

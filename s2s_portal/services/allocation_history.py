@@ -68,15 +68,17 @@ def ended_for(given: Allocation) -> Allocation | None:
     )
 
 
-def ask(work: UnitOfWork, reference: str, *, by: Actor) -> str:
+def ask(work: UnitOfWork, reference: str, *, seen: int, by: Actor) -> str:
     """Ask whoever has a referral for a hand-over note; the name of who was asked.
 
-    Asked twice, one mail goes out. Raises NotFound, OutOfOrder when it is with nobody.
+    Asked twice, one mail goes out. Raises NotFound, OutOfOrder when it is with nobody, Stale when it
+    changed since version `seen`: somebody else may have it.
     """
     referral = referrals.get(reference, lock=True)
     given = referrals.open_allocation(referral)
     if referral.status is not Status.ALLOCATED or given is None:
         raise OutOfOrder("Nobody has this referral, so nobody can be asked for a hand-over note.")
+    referrals.check_seen(referral, seen)
     text = f"Asked {given.practitioner_name} for a hand-over note."
     asked = select(InternalNote.id).where(
         InternalNote.referral_id == referral.id,

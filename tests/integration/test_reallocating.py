@@ -481,9 +481,10 @@ def test_a_note_is_asked_for_written_and_read_by_whoever_comes_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(client.app.config, "S2S_OFFICER_MAILBOX", "send@council.example")
-    client.sign_on("officer").get("allocation.reallocate", reference=REF)
+    page = client.sign_on("officer").get("allocation.reallocate", reference=REF)
+    client.post("allocation.ask_hand_over", {"seen": "0"}, reference=REF, status=409)
     for _twice in range(2):
-        client.post("allocation.ask_hand_over", {}, reference=REF)
+        client.post("allocation.ask_hand_over", {"seen": page.value("seen")}, reference=REF)
     assert mails(connection).count("hand_over_asked") == 1
     client.sign_on("practitioner").get("visits.hand_over", reference=REF)
     refused = client.post("visits.hand_over", {"text": " "}, reference=REF, status=422)
