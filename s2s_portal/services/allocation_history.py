@@ -71,8 +71,8 @@ def ended_for(given: Allocation) -> Allocation | None:
 def ask(work: UnitOfWork, reference: str, *, seen: int, by: Actor) -> str:
     """Ask whoever has a referral for a hand-over note; the name of who was asked.
 
-    Asked twice, one mail goes out. Raises NotFound, OutOfOrder when it is with nobody, Stale when it
-    changed since version `seen`: somebody else may have it.
+    Asked twice, one mail goes out. Raises NotFound, OutOfOrder when it is with nobody, Stale when
+    it changed since version `seen`: somebody else may have it.
     """
     referral = referrals.get(reference, lock=True)
     given = referrals.open_allocation(referral)

@@ -549,7 +549,10 @@ def test_an_officer_does_it_on_the_page(client: Client, session: Session, case: 
 @pytest.mark.parametrize(
     ("statement", "refused"),
     [
-        ("UPDATE s2s.allocation SET reason = 'Another'", "nothing is changed but ended_at"),
+        (
+            "UPDATE s2s.allocation SET reason = 'x' WHERE ended_at IS NULL",
+            "nothing is changed but ended_at",
+        ),
         ("UPDATE s2s.visit SET starts_at = starts_at - interval '1 day'", "nothing is changed but"),
         ("UPDATE s2s.allocation SET ended_at = now() WHERE ended_at IS NOT NULL", "stays so"),
         ("UPDATE s2s.supporter SET ended_reason = 'x' WHERE ended_at IS NOT NULL", "stays so"),
