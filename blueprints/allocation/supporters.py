@@ -35,7 +35,7 @@ def add_supporter(reference: str) -> ResponseReturnValue:
     form = SupporterForm()
     if not form.is_submitted():
         supporting.check_open(referral)
-    found = supporting.may_join(referral, by)
+    found = supporting.may_join(referral)
     form.practitioner.choices = [SelectChoice(str(one.practitioner_id), one.name) for one in found]
     if form.validate_on_submit():
         try:

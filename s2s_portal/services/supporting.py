@@ -18,7 +18,7 @@ from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.reallocation import Supporter, SupportRole
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit, VisitRecord
-from s2s_portal.services import allocation, notices, practitioners, referrals, standing
+from s2s_portal.services import allocation, notices, referrals, standing
 from s2s_portal.services.candidate import Candidate
 from s2s_portal.services.candidates import ranked
 from s2s_portal.services.terms import written
@@ -39,23 +39,16 @@ def check_open(referral: Referral) -> None:
         raise OutOfOrder("Only a referral that is with a practitioner can have somebody beside.")
 
 
-def may_join(referral: Referral, by: Actor) -> list[Candidate]:
-    """Who could support `referral`, best first: a lead's own staff, or anybody for an officer.
+def may_join(referral: Referral) -> list[Candidate]:
+    """Who could support `referral`, best first; not whoever leads it or supports it already.
 
-    Not whoever leads it or supports it already.
+    A lead finds their own staff: the database shows them nobody else's, and lets them add no other.
     """
     given = standing.practitioner(referral)
     there = {one.practitioner_id for one in referrals.supporters(referral)}
-    found = [
-        one
-        for one in ranked(referral)
-        if (given is None or one.practitioner_id != given.practitioner_id)
-        and one.practitioner_id not in there
-    ]
-    if by.has(Role.OFFICER):
-        return found
-    own = set(session().scalars(practitioners.KEPT))
-    return [one for one in found if one.practitioner_id in own]
+    if given is not None:
+        there.add(given.practitioner_id)
+    return [one for one in ranked(referral) if one.practitioner_id not in there]
 
 
 def add(
@@ -88,7 +81,7 @@ def add(
                 f" {written(clock.local(one.at).date())}. End that first.",
                 field="practitioner",
             )
-    person = _chosen(work, referral, practitioner_id, by)
+    person = _chosen(work, referral, practitioner_id)
     made = row(referral, person, role, reason, by)
     work.session.add(made)
     referrals.record(
@@ -121,10 +114,10 @@ def row(
     )
 
 
-def _chosen(work: UnitOfWork, referral: Referral, number: int, by: Actor) -> Practitioner:
+def _chosen(work: UnitOfWork, referral: Referral, number: int) -> Practitioner:
     """The practitioner, their school's staff held; what is against them is counted anew."""
     person = allocation.available(work, number)
-    found = next((one for one in may_join(referral, by) if one.practitioner_id == number), None)
+    found = next((one for one in may_join(referral) if one.practitioner_id == number), None)
     if found is None:
         raise Refused("This practitioner cannot join in", field="practitioner")
     against = [*found.caps, *(found.warnings[:1] if found.excluded else [])]

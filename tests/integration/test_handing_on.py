@@ -96,6 +96,8 @@ def test_a_successor_is_proposed_for_each_within_the_room_there_is(
 def test_each_is_done_or_left_with_the_reason(
     client: Client, session: Session, leaver: int
 ) -> None:
+    session.execute(text("UPDATE s2s.practitioner SET capacity = 9"))
+    session.commit()
     page = client.sign_on("officer").get("allocation.hand_on", number=leaver)
     assert "has 6 open referrals" in page.words
     typed = fields(page)
