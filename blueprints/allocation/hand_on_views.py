@@ -42,7 +42,7 @@ def hand_on(number: int) -> ResponseReturnValue:
         preview = handing_on.preview(person)
         _fill(form, preview)
         return _draw(form, person, preview, Outcome())
-    form.rows.entries = [row for row in form.rows if references.parse(row.form.reference.data)]
+    form.rows.entries = [row for row in form.rows if _is_reference(row.form)]
     chosen = [row.form for row in form.rows if _number(row.form.practitioner.data)]
     if form.validate() and not chosen:
         form.form_errors = ["Choose who has at least one of them next"]
@@ -54,6 +54,10 @@ def hand_on(number: int) -> ResponseReturnValue:
         return redirect(url_for("s2s.practitioners.show", number=number))
     rows = {row.form.reference.data: row.form.practitioner.data for row in form.rows}
     return _again(number, outcome, rows)
+
+
+def _is_reference(row: HandOnRow) -> bool:
+    return references.parse(row.reference.data or "") is not None
 
 
 def _number(text: str | None) -> int:
