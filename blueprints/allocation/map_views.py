@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import allow, manager, officer
-from s2s_portal.blueprints.allocation.offer_views import bp
+from s2s_portal.blueprints.allocation.views import bp
 from s2s_portal.blueprints.pages import page
 from s2s_portal.identity import Role, current_actor
 from s2s_portal.services import allocation, county_map, referral_map, referrals

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import allow, officer
 from s2s_portal.blueprints.allocation.forms import RefuseRequestForm, WithdrawOfferForm
-from s2s_portal.blueprints.allocation.plan_views import bp
+from s2s_portal.blueprints.allocation.views import bp
 from s2s_portal.blueprints.pages import page, refuse
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import Refused

@@ -27,6 +27,7 @@ from s2s_portal.models.codes import UNDECIDED, Closure, Kind, Status, Way
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.worklist import OfficerAssignment
 from s2s_portal.services import (
+    allocation_history,
     attachments,
     changes,
     checklist,
@@ -36,6 +37,7 @@ from s2s_portal.services import (
     decided,
     decision_lists,
     earlier,
+    handing,
     heads,
     holding,
     ledger,
@@ -50,6 +52,7 @@ from s2s_portal.services import (
     returning,
     sections,
     standing,
+    supporting,
     triage,
     undoing,
     visits,
@@ -69,6 +72,7 @@ def show(reference: str) -> ResponseReturnValue:
     referral, found, held = _opened(reference)
     charge = ledger.charge_for(referral.reference)
     shown = threads.talk(referral)
+    turns = allocation_history.of(referral)
     answer = page(
         "s2s/triage/show.html",
         referral=referral,
@@ -81,7 +85,11 @@ def show(reference: str) -> ResponseReturnValue:
         stands=worklist.stands(referral.status.value),
         colour=standing.colour(referral.status),
         history=standing.history(referral, inside=True),
-        allocation=referrals.open_allocation(referral),
+        allocation=allocation_history.present(turns),
+        turns=turns,
+        why_words=handing.WHY_WORDS,
+        supporters=referrals.supporters(referral) if turns else [],
+        support_words=supporting.ROLE_WORDS,
         visits=standing.visits(referral),
         parts=reading.parts(referral),
         attached=attachments.shown(referral),

@@ -102,6 +102,10 @@ INSIDE = frozenset(
         Action.TAKING_REFUSED,
     }
 )
+    REALLOCATED = "reallocated"
+    TAKEN_BACK = "taken_back"
+    SUPPORT_ADDED = "support_added"
+    SUPPORT_ENDED = "support_ended"
 
 
 # The status that an event leaves behind; an action that is not here changes none.
@@ -124,6 +128,8 @@ STATUS_AFTER: dict[Action, Status] = {
     Action.UNANSWERED: Status.UNANSWERED,
     Action.RETURN_REOPENED: Status.RETURNED,
     Action.DECISION_UNDONE: Status.SUBMITTED,
+    Action.REALLOCATED: Status.ALLOCATED,
+    Action.TAKEN_BACK: Status.ACCEPTED,
 }
 
 

@@ -82,7 +82,7 @@ def choose(
 
     Raises Refused as `allocate` does.
     """
-    practitioner = _available(work, practitioner_id)
+    practitioner = available(work, practitioner_id)
     found = ranked(referral)
     chosen = next((one for one in found if one.practitioner_id == practitioner.id), None)
     if chosen is None:
@@ -90,7 +90,7 @@ def choose(
     return Chosen(
         practitioner,
         rule_of(chosen, found),
-        _check_limits(chosen, override=override, by=by),
+        check_limits(chosen, override=override, by=by),
         chosen.asks_lead,
         chosen.distance_words,
     )
@@ -101,7 +101,7 @@ def give(
 ) -> Allocation:
     """Give `referral` to whom was chosen, and tell everybody it concerns."""
     practitioner = chosen.practitioner
-    allocation = _made(referral, practitioner, by)
+    allocation = made(referral, practitioner, by)
     allocation.reason, allocation.overridden = reason, chosen.overridden
     allocation.rule = chosen.rule
     work.session.add(allocation)
@@ -125,7 +125,7 @@ def give(
     return allocation
 
 
-def _made(referral: Referral, practitioner: Practitioner, by: Actor) -> Allocation:
+def made(referral: Referral, practitioner: Practitioner, by: Actor) -> Allocation:
     """Who has what from whom, by the names of today."""
     return Allocation(
         referral_id=referral.id,
@@ -144,12 +144,13 @@ def check_unallocated(referral: Referral) -> None:
     if referral.status is Status.ACCEPTED:
         holding.check_not_held(referral)
         return
-    made = referrals.open_allocation(referral)
-    if referral.status is Status.ALLOCATED and made is not None:
+    given = referrals.open_allocation(referral)
+    if referral.status is Status.ALLOCATED and given is not None:
         raise AlreadyAllocated(
-            f"{who(made.by_id, made.by_name)} allocated this referral to {made.practitioner_name}"
-            f" of {made.provider_name} on {written(clock.local(made.at).date())} at"
-            f" {spoken(made.at)}. Nothing has been changed now."
+            f"{who(given.by_id, given.by_name)} allocated this referral to"
+            f" {given.practitioner_name} of {given.provider_name} on"
+            f" {written(clock.local(given.at).date())} at {spoken(given.at)}. Nothing has been"
+            " changed now."
         )
     raise OutOfOrder("Only a referral that has been accepted and is with nobody can be allocated.")
 
@@ -159,7 +160,7 @@ def may_override_caps(by: Actor) -> bool:
     return by.has(Role.OFFICER) and by.has(Role.MANAGER)
 
 
-def _check_limits(chosen: Candidate, *, override: bool, by: Actor) -> str:
+def check_limits(chosen: Candidate, *, override: bool, by: Actor) -> str:
     """What is overridden by choosing them, in words. Raises Refused where that may not be."""
     if chosen.caps and not may_override_caps(by):
         raise Refused(
@@ -177,9 +178,9 @@ def _check_limits(chosen: Candidate, *, override: bool, by: Actor) -> str:
     return "; ".join(passed)
 
 
-def _available(work: UnitOfWork, practitioner_id: int) -> Practitioner:
+def available(work: UnitOfWork, practitioner_id: int) -> Practitioner:
     """The practitioner, with all practitioners of their school locked, always in the same order:
-    what a cap counts cannot change until this is committed."""
+    what a cap counts cannot change until this is committed. Raises Refused for who takes none."""
     school = select(Practitioner.provider_urn).where(Practitioner.id == practitioner_id)
     work.session.execute(
         select(Practitioner.id)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, func, select, union_all
+from sqlalchemy import Select, func, select, union
 
 from s2s_portal import audit, clock
 from s2s_portal.database import UnitOfWork, session
@@ -36,11 +36,16 @@ SCOPE_WORDS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """The caps that hold on a day; how many each provider has open, and was given in this term."""
+    """The caps that hold on a day; how many each provider has open, and was given in this term.
+
+    `leaving` is the provider that a referral leaves when it goes to somebody else: its own numbers
+    do not grow when a colleague there takes over.
+    """
 
     most: dict[tuple[CapScope, int | None], int | None] = field(default_factory=dict)
     open: dict[int, int] = field(default_factory=dict)
     in_term: dict[int, int] = field(default_factory=dict)
+    leaving: int | None = None
 
     def of(self, scope: CapScope, key: int) -> int | None:
         """The cap that holds for `key`: its own, else the one for all; None without any."""
@@ -57,22 +62,25 @@ class Limits:
             (CapScope.PROVIDER, provider, self.open.get(provider, 0), "open at their school"),
             (CapScope.TERM, provider, self.in_term.get(provider, 0), "to their school this term"),
         ):
+            if scope is not CapScope.PRACTITIONER and provider == self.leaving:
+                continue
             most = self.of(scope, key)
             if most is not None and now >= most:
                 yield f"Limit reached: {words}, {now} of at most {most}"
 
 
-def limits(on: date, but: int = 0) -> Limits:
+def limits(on: date, leaving: int | None = None, but: int = 0) -> Limits:
     """The caps that hold on a day: one statement, one more each if providers or terms have any.
 
-    An offer that is open counts as given, but for that of the referral numbered `but`.
+    A referral that goes from one to another within a term counts once for each provider. An offer
+    that is open counts as given, but for that of the referral numbered `but`.
     """
     rows = session().scalars(
         select(Cap).where(Cap.valid_from <= on).order_by(Cap.valid_from, Cap.id)
     )
     most = {(row.scope, row.key): row.most for row in rows}
     scopes = {scope for scope, _key in most}
-    given = select(Allocation.provider_urn)
+    given = select(Allocation.provider_urn, Allocation.referral_id)
     still = given.join(Referral, Referral.id == Allocation.referral_id).where(
         Allocation.ended_at.is_(None), Referral.status == Status.ALLOCATED
     )
@@ -82,12 +90,15 @@ def limits(on: date, but: int = 0) -> Limits:
         _counted(given.where(Allocation.at >= clock.from_local(term_began(on), 0)), but)
         if CapScope.TERM in scopes
         else {},
+        leaving,
     )
 
 
 def _counted(given: Select[Any], but: int) -> dict[int, int]:
-    offered = select(Offer.provider_urn).where(Offer.ended_at.is_(None), Offer.referral_id != but)
-    each = union_all(given, offered).subquery()
+    offered = select(Offer.provider_urn, Offer.referral_id).where(
+        Offer.ended_at.is_(None), Offer.referral_id != but
+    )
+    each = union(given, offered).subquery()
     rows = session().execute(
         select(each.c.provider_urn, func.count()).group_by(each.c.provider_urn)
     )

@@ -174,7 +174,8 @@ def _practitioner() -> list[Counted]:
             Referral.status == Status.ALLOCATED,
         )
     )
-    new = mine.where(~exists().where(Visit.allocation_id == Allocation.id))
+    booked = (Visit.allocation_id == Allocation.id, Visit.cancelled_at.is_(None))
+    new = mine.where(~exists().where(*booked))
     offered = (
         select(literal(1))
         .select_from(Offer)

@@ -15,6 +15,7 @@ from s2s_portal.errors import OutOfOrder, Refused
 from s2s_portal.identity import Actor
 from s2s_portal.models.codes import UNSENT, Action, Status
 from s2s_portal.models.ledger import LedgerEntry
+from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import holding, ledger, notices, referrals
 
@@ -38,9 +39,16 @@ def why_not(referral: Referral, charge: LedgerEntry | None) -> str:
             "Finance has pulled the charge, so the acceptance can no longer be taken back."
             " Close the referral instead; Finance can waive the fee."
         )
+    if referral.status is Status.ACCEPTED and _was_given(referral):
+        return "It has been with a practitioner, so the decision can no longer be taken back."
     if referral.status is Status.DECLINED and _is_followed(referral):
         return "The school has sent a corrected copy of this referral, so decide on that one."
     return ""
+
+
+def _was_given(referral: Referral) -> bool:
+    given = exists().where(Allocation.referral_id == referral.id)
+    return bool(session().scalar(select(given)))
 
 
 def _is_followed(referral: Referral) -> bool:
