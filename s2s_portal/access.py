@@ -232,14 +232,15 @@ def goes_by_allocation(actor: Actor) -> bool:
 def may_see(actor: Actor, referral: Referral, allocation: Allocation | None) -> bool:
     """Whether `actor` may see `referral`, whose open allocation (if any) is `allocation`.
 
-    Officers see all but drafts; a school its own; a practitioner what is theirs now; a lead what is
-    with their school now. Nobody else sees a referral at all: not Finance, not the auditor.
-    `allocation.practitioner` must be loaded. That a lead's own account is tied at that school is
-    the database's to say: untied, they do not find the referral.
+    Officers see all but drafts, of the bodies they act for; a school its own; a practitioner what is
+    theirs now; a lead what is with their school now. Nobody else sees a referral at all: not
+    Finance, not the auditor. `allocation.practitioner` and `referral.is_for_reader` must be loaded.
+    That a lead's own account is tied at that school is the database's to say: untied, they do not
+    find the referral.
     """
     if actor.has(Role.SYSTEM):
         return True
-    if actor.has(Role.OFFICER) and referral.status not in UNSENT:
+    if actor.has(Role.OFFICER) and referral.status not in UNSENT and referral.is_for_reader:
         return True
     if actor.has(Role.REFERRER) and referral.urn in actor.establishments:
         return True

@@ -79,6 +79,9 @@ class Action(StrEnum):
     HELD = "held"
     RELEASED = "released"
     DECISION_UNDONE = "decision_undone"
+    HANDED_OVER = "handed_over"
+    PANEL_LISTED = "panel_listed"
+    PANEL_REMOVED = "panel_removed"
 
 
 # The status that an event leaves behind; an action that is not here changes none.

@@ -89,6 +89,9 @@ HAPPENED = {
     Action.HELD: "Put on hold",
     Action.RELEASED: "No longer on hold",
     Action.DECISION_UNDONE: "Decision taken back",
+    Action.HANDED_OVER: "Handed to another team of the council",
+    Action.PANEL_LISTED: "Put on the agenda of a panel",
+    Action.PANEL_REMOVED: "Taken off the agenda of a panel",
 }
 
 COLOURS = {
