@@ -232,8 +232,8 @@ def goes_by_allocation(actor: Actor) -> bool:
 def may_see(actor: Actor, referral: Referral, allocation: Allocation | None) -> bool:
     """Whether `actor` may see `referral`, whose open allocation (if any) is `allocation`.
 
-    Officers see all but drafts, of the bodies they act for; a school its own; a practitioner what is
-    theirs now; a lead what is with their school now. Nobody else sees a referral at all: not
+    Officers see all but drafts, of the bodies they act for; a school its own; a practitioner what
+    is theirs now; a lead what is with their school now. Nobody else sees a referral at all: not
     Finance, not the auditor. `allocation.practitioner` and `referral.is_for_reader` must be loaded.
     That a lead's own account is tied at that school is the database's to say: untied, they do not
     find the referral.

@@ -64,6 +64,7 @@ CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
     "uq_panel_comment_item_id": lambda: Stale(
         "You have written your comment on this referral already."
     ),
+    "uq_bulk_run_token": lambda: Stale("This has been done already."),
     "uq_contribution_open": lambda: Stale("A colleague has already been asked for this section."),
     "uq_visit_record_visit_id": lambda: Stale("A record of this visit has already been started."),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -17,7 +18,15 @@ from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.worklist import Officer
-from s2s_portal.services import officers, referrals, standing, waiting_messages, worklist
+from s2s_portal.services import (
+    officers,
+    referrals,
+    several,
+    standing,
+    waiting_messages,
+    worklist,
+    worklist_choices,
+)
 from s2s_portal.services.labels import SHORT_KINDS
 from s2s_portal.services.worklist_wanted import PILE_WORDS, SORT_WORDS, WHEN_WORDS, Wanted
 
@@ -36,7 +45,10 @@ def index() -> ResponseReturnValue:
 
 
 def _list(wanted: Wanted, form: KeepForm, me: Officer) -> ResponseReturnValue:
-    offered, dates = worklist.offered(), worklist.office()
+    offered, dates = worklist_choices.offered(), worklist.office()
+    if wanted.team not in offered.teams:
+        # Whoever is in one team has its queue alone, which is then read from an index of its own.
+        wanted = replace(wanted, team=next(iter(offered.teams)) if len(offered.teams) == 1 else "")
     if not form.is_submitted():
         form.query.data = wanted.query
     return page(
@@ -45,7 +57,7 @@ def _list(wanted: Wanted, form: KeepForm, me: Officer) -> ResponseReturnValue:
         button=ButtonForm(formdata=None),
         wanted=wanted,
         listing=worklist.listing(wanted, dates=dates, needs=offered.needs),
-        counts=worklist.counts(dates),
+        counts=worklist.counts(dates, wanted.team),
         offered=offered,
         kinds=SHORT_KINDS,
         words=PILE_WORDS,
@@ -55,6 +67,8 @@ def _list(wanted: Wanted, form: KeepForm, me: Officer) -> ResponseReturnValue:
         kept=officers.lists(current_actor()),
         me=me,
         waiting=waiting_messages.count(by=current_actor()),
+        bulk=several.WORDS,
+        all_ticked=request.args.get("tick") == "all",
     )
 
 
@@ -136,7 +150,8 @@ def assign(reference: str) -> ResponseReturnValue:
     """Choose the officer who looks after a referral."""
     officers.note(current_actor())
     form = AssignForm()
-    form.offer(officers.offered())
+    referral = referrals.get(reference)
+    form.offer(officers.offered([referral.body]))
     if form.validate_on_submit():
         try:
             with unit_of_work() as work:
@@ -152,7 +167,7 @@ def assign(reference: str) -> ResponseReturnValue:
             refuse(form, error)
         else:
             return _assigned(reference)
-    referral = referrals.get(reference)
+        referral = referrals.get(reference)
     held = officers.of(referral)
     if not form.is_submitted() or form.out_of_order:
         form.seen.data = held.id if held else 0

@@ -122,6 +122,7 @@ class Referral(Base):
     body: Mapped[str] = mapped_column(
         Text, ForeignKey(TriageBody.code), default=SEND, server_default=SEND
     )
+    team: Mapped[TriageBody] = relationship(lazy="raise_on_sql", viewonly=True)
     body_rule_id: Mapped[int | None] = mapped_column(ForeignKey(TriageRule.id))
     # Whether the acting officer acts for that body; known where `referrals.get` has read the row.
     is_for_reader: Mapped[bool | None] = query_expression()

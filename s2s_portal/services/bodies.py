@@ -7,7 +7,7 @@ officer of whom nothing is said acts for every body, so a council with one team 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -123,6 +123,17 @@ def officer(number: int) -> Belonging:
         if one.officer.id == number:
             return one
     raise NotFound()
+
+
+def nobody_in(found: Collection[Belonging], known: Mapping[str, str]) -> list[str]:
+    """The names of the bodies for which none of these officers acts: their queue is nobody's."""
+    if not found:
+        return []
+    return [
+        name
+        for code, name in known.items()
+        if not any(code in one.bodies or not one.bodies for one in found)
+    ]
 
 
 def seen_mark(belonging: Belonging) -> str:

@@ -255,9 +255,7 @@ def end(work: UnitOfWork, number: int, *, present: str, by: Actor) -> PanelMeeti
     """End a meeting with who was there: for its chair, once. Raises Refused without anybody."""
     work.session.execute(select(func.pg_advisory_xact_lock(func.hashtext("s2s.panel"), number)))
     found = meeting(number)
-    check_chair(found, by)
-    if found.ended_at is not None:
-        raise OutOfOrder(f"{found.ended_by_name} has ended this meeting already.")
+    check_may_end(found, by)
     if not present.strip():
         raise Refused("Enter who was there", field="present")
     found.present = present
@@ -265,6 +263,13 @@ def end(work: UnitOfWork, number: int, *, present: str, by: Actor) -> PanelMeeti
     work.flush()
     audit.wrote(work, "ended", "panel", found.id)
     return found
+
+
+def check_may_end(one: PanelMeeting, by: Actor) -> None:
+    """Raise NotAllowed for anybody but the chair, OutOfOrder once the meeting has ended."""
+    check_chair(one, by)
+    if one.ended_at is not None:
+        raise OutOfOrder(f"{one.ended_by_name} has ended this meeting already.")
 
 
 def check_chair(one: PanelMeeting, by: Actor) -> None:

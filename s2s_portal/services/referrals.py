@@ -52,7 +52,7 @@ HISTORY = selectinload(Referral.events).options(
 WHOLE = (*ONE_ROW, *(selectinload(rows) for rows, _ in ROWS.values()), HISTORY)
 
 
-# Whether the acting officer acts for the body that the referral is with: asked in the same statement.
+# Whether the acting officer acts for the body that it is with: asked in the same statement.
 FOR_READER = Referral.body == any_(func.s2s.acting_bodies(type_=ARRAY(Text)))
 
 
@@ -63,6 +63,7 @@ def _found(whole: bool, history: bool) -> Select[Referral]:
         .where(Referral.reference == bindparam("reference"))
         .options(
             joinedload(Referral.establishment),
+            joinedload(Referral.team, innerjoin=True),
             with_expression(Referral.is_for_reader, FOR_READER),
         )
     )

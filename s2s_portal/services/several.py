@@ -50,7 +50,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Chosen:
-    """One referral to be confirmed. `why_not` says why it would be left out; empty when it is in."""
+    """One referral to be confirmed. `why_not` says why it is left out; empty when it is in."""
 
     reference: str
     school_name: str = ""

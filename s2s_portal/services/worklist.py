@@ -71,9 +71,9 @@ class Line(NamedTuple):
     """One referral in a list. `days` have passed since it was received, None once it is decided.
 
     `due_on` is the next promise, `due` what it is about, `tag` and `colour` how it stands; `late`
-    is for how many working days it has been broken. `waiting` are the working days since the promise
-    was made, or since the referral was received. `team` is the code of the body whose queue it is in,
-    `panel_on` the day of the panel that it goes before.
+    is for how many working days it has been broken. `waiting` are the working days since the
+    promise was made, or since the referral was received. `team` is the code of the body whose queue
+    it is in, `panel_on` the day of the panel that it goes before.
     """
 
     reference: str
