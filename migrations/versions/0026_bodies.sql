@@ -213,8 +213,8 @@ CREATE POLICY triage_handover_add ON s2s.triage_handover FOR INSERT
 CREATE POLICY panel_meeting_read ON s2s.panel_meeting FOR SELECT
     USING (body = ANY ((SELECT s2s.acting_bodies())::text[]));
 CREATE POLICY panel_meeting_add ON s2s.panel_meeting FOR INSERT
-    WITH CHECK (body = ANY ((SELECT s2s.acting_bodies())::text[])
-        AND by_id = (SELECT s2s.acting_id()));
+    WITH CHECK ((SELECT s2s.acts_as('system')) OR (by_id = (SELECT s2s.acting_id())
+        AND body = ANY ((SELECT s2s.acting_bodies())::text[])));
 -- Its record is written once, by its chair.
 CREATE POLICY panel_meeting_change ON s2s.panel_meeting FOR UPDATE
     USING (ended_at IS NULL AND body = ANY ((SELECT s2s.acting_bodies())::text[])
@@ -223,14 +223,15 @@ CREATE POLICY panel_meeting_change ON s2s.panel_meeting FOR UPDATE
 CREATE POLICY panel_reviewer_read ON s2s.panel_reviewer FOR SELECT
     USING (EXISTS (SELECT FROM s2s.panel_meeting m WHERE m.id = meeting_id));
 CREATE POLICY panel_reviewer_add ON s2s.panel_reviewer FOR INSERT
-    WITH CHECK (EXISTS (SELECT FROM s2s.panel_meeting m WHERE m.id = meeting_id
-        AND m.ended_at IS NULL AND m.by_id = (SELECT s2s.acting_id())));
+    WITH CHECK ((SELECT s2s.acts_as('system'))
+        OR EXISTS (SELECT FROM s2s.panel_meeting m WHERE m.id = meeting_id
+            AND m.ended_at IS NULL AND m.by_id = (SELECT s2s.acting_id())));
 CREATE POLICY panel_item_read ON s2s.panel_item FOR SELECT
     USING (EXISTS (SELECT FROM s2s.panel_meeting m WHERE m.id = meeting_id));
 CREATE POLICY panel_item_add ON s2s.panel_item FOR INSERT
-    WITH CHECK (by_id = (SELECT s2s.acting_id())
+    WITH CHECK ((SELECT s2s.acts_as('system')) OR (by_id = (SELECT s2s.acting_id())
         AND EXISTS (SELECT FROM s2s.panel_meeting m WHERE m.id = meeting_id AND m.ended_at IS NULL)
-        AND EXISTS (SELECT FROM s2s.referral r WHERE r.id = referral_id));
+        AND EXISTS (SELECT FROM s2s.referral r WHERE r.id = referral_id)));
 CREATE POLICY panel_item_change ON s2s.panel_item FOR UPDATE
     USING (removed_at IS NULL AND (SELECT s2s.acts_as('send_officer', 'system'))
         AND EXISTS (SELECT FROM s2s.panel_meeting m WHERE m.id = meeting_id AND m.ended_at IS NULL))
@@ -261,17 +262,17 @@ CREATE POLICY panel_comment_read ON s2s.panel_comment FOR SELECT
         AND EXISTS (SELECT FROM s2s.panel_item i WHERE i.id = item_id)));
 -- Each their own, as one of the reviewers, while the meeting has not ended.
 CREATE POLICY panel_comment_add ON s2s.panel_comment FOR INSERT
-    WITH CHECK (by_id = (SELECT s2s.acting_id())
+    WITH CHECK ((SELECT s2s.acts_as('system')) OR (by_id = (SELECT s2s.acting_id())
         AND EXISTS (SELECT FROM s2s.panel_item i JOIN s2s.panel_meeting m ON m.id = i.meeting_id
             JOIN s2s.panel_reviewer w ON w.meeting_id = m.id
             WHERE i.id = item_id AND i.removed_at IS NULL AND m.ended_at IS NULL
-              AND w.account_id = (SELECT s2s.acting_id())));
+              AND w.account_id = (SELECT s2s.acting_id()))));
 -- What became of several at once is for whoever asked for it.
 CREATE POLICY bulk_run_read ON s2s.bulk_run FOR SELECT
     USING (by_id = (SELECT s2s.acting_id()) OR (SELECT s2s.acts_as('system')));
 CREATE POLICY bulk_run_add ON s2s.bulk_run FOR INSERT
-    WITH CHECK (by_id = (SELECT s2s.acting_id())
-        AND (SELECT s2s.acts_as('send_officer', 'system')));
+    WITH CHECK ((SELECT s2s.acts_as('system')) OR (by_id = (SELECT s2s.acting_id())
+        AND (SELECT s2s.acts_as('send_officer'))));
 
 -- 4. The worklist --------------------------------------------------------------------------------
 -- What the list says is added to what it says by now, whatever stood there: the other columns stay.

@@ -22,6 +22,7 @@ NEVER_CHANGED = (
     "agreement_withdrawal",
     "allocation_cap",
     "audit_entry",
+    "bulk_run",
     "clock_breach",
     "clock_change",
     "decision",
@@ -39,6 +40,8 @@ NEVER_CHANGED = (
     "message",
     "newcomer",
     "other_service",
+    "panel_comment",
+    "panel_reviewer",
     "plan_rule",
     "posting",
     "practitioner_event",
@@ -53,6 +56,8 @@ NEVER_CHANGED = (
     "service_level",
     "service_terms",
     "support_level",
+    "triage_handover",
+    "triage_rule",
     "workload_weight",
 )
 # What is really tried, of no row, so that nothing changes even where it is allowed.
