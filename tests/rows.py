@@ -56,7 +56,12 @@ RECEIVED = date(2019, 5, 14)
 
 
 def referral(
-    session: Session, reference: str, *, urn: int = SCHOOL, status: Status = Status.SUBMITTED
+    session: Session,
+    reference: str,
+    *,
+    urn: int = SCHOOL,
+    status: Status = Status.SUBMITTED,
+    body: str = "send",
 ) -> Referral:
     """A whole referral in one state, about an invented pupil."""
     sent = status not in UNSENT
@@ -67,6 +72,7 @@ def referral(
         reference=reference,
         urn=urn,
         status=status,
+        body=body,
         kind=Kind.PUPIL,
         created_by_id="senco",
         created_by_name="Sam O'Brien-Łukasz",
