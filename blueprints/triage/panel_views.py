@@ -87,8 +87,7 @@ def panel(number: int) -> ResponseReturnValue:
     return page(
         "s2s/triage/panel.html",
         meeting=found,
-        called=panels.called(found),
-        team=bodies.names()[found.body],
+        teams=bodies.names(),
         items=items,
         wrote=panel_comments.written_by(items),
         is_open=panel_comments.is_open,

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from wtforms import HiddenField, SelectField
 from wtforms.fields import SelectChoice
 
+from s2s_portal import clock
 from s2s_portal.access import allow, officer
 from s2s_portal.blueprints.forms import DayField, Needed, Paragraphs, S2SForm, tidy
 from s2s_portal.blueprints.pages import page, refuse
@@ -127,7 +128,8 @@ def several_at_once() -> ResponseReturnValue:
                     by=current_actor(),
                 )
                 number = done.id
-            return redirect(url_for(".several_done", number=number, **way_back.handed_on()))
+            back: dict[str, Any] = {**way_back.handed_on()}
+            return redirect(url_for(".several_done", number=number, **back))
         except Refused as error:
             refuse(form, error)
     if not form.run.data:
@@ -139,10 +141,9 @@ def several_at_once() -> ResponseReturnValue:
         title=several.WORDS[what],
         items=several.listed(chosen, what),
         typed=_typed(),
-        seen=request.form,
+        as_seen=request.form,
         handed_on=way_back.handed_on(),
         to_list=way_back.to_list(),
-        most=several.MOST,
     )
 
 
@@ -213,7 +214,7 @@ def _flag(work: UnitOfWork, form: SeveralForm, known: Mapping[str, str], item: I
         item.reference,
         message=item.words or form.message.data,
         to=form.to.data or "",
-        due_on=form.due_on.data,
+        due_on=form.due_on.data or clock.today(),
         known=known,
         by=current_actor(),
     )

@@ -181,7 +181,7 @@ def _id() -> sa.Column[Any]:
 
 
 def _text(name: str, *, key: bool = False, default: bool = False) -> sa.Column[Any]:
-    given = {"server_default": ""} if default else {}
+    given: dict[str, Any] = {"server_default": ""} if default else {}
     return sa.Column(name, sa.Text(), primary_key=key, nullable=False, **given)
 
 
