@@ -61,7 +61,7 @@ CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
     ),
     "uq_practitioner_account": lambda: Stale("This account has just been linked to somebody else."),
     "uq_panel_item_listed": lambda: Stale("It has just been put on this agenda."),
-    "uq_panel_comment_item_id": lambda: Stale(
+    "uq_panel_comment_item_id_by_id": lambda: Stale(
         "You have written your comment on this referral already."
     ),
     "uq_bulk_run_token": lambda: Stale("This has been done already."),

@@ -147,7 +147,7 @@ def _panels() -> None:
         sa.CheckConstraint(
             "(recommends = 'accept') = (level_id IS NOT NULL)", name=op.f("ck_panel_comment_level")
         ),
-        sa.UniqueConstraint("item_id", "by_id", name=op.f("uq_panel_comment_item_id")),
+        sa.UniqueConstraint("item_id", "by_id", name=op.f("uq_panel_comment_item_id_by_id")),
     )
 
 

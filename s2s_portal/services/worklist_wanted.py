@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PLACE = re.compile(r"(?:(\d{1,7})\.)?(\d{1,17})-(\d{1,18})")
 NOBODY = 0  # as an officer: those that nobody looks after
+TEAM = re.compile(r"[a-z_]{1,40}")
 LONGEST = 100  # characters of one answer in the address
 LONGEST_QUERY = 1_000
 
@@ -176,7 +177,7 @@ class Wanted:
         sort = _member(Sort, said("sort"), Sort.OLDEST)
         return cls(
             pile=pile,
-            team=said("team"),
+            team=said("team") if TEAM.fullmatch(said("team")) else "",
             # What is overdue is read from the longest on: another order would read it all.
             sort=Sort.DUE if pile is Pile.OVERDUE else sort,
             search=search,

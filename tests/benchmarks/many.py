@@ -22,7 +22,7 @@ SELECT n, 'S2S-B-' || n, 910000 + n % 400, 'Bench School ' || n % 400,
     CASE WHEN s.open THEN 'decision' END,
     CASE WHEN s.open THEN date '2019-05-14' + (n::bigint * 7919 % 41 - 20)::int END,
     CASE WHEN s.open THEN date '2019-05-14' + (n::bigint * 7919 % 41 - 21)::int END, at,
-    CASE WHEN n % 7 < 4 THEN 'send' ELSE 'early_years' END
+    CASE WHEN n % 49 = 7 THEN 'early_years' ELSE 'send' END
 FROM generate_series(1, {rows}) n,
     LATERAL (SELECT timestamptz '2019-05-14 09:00Z' - ({rows} - n) * interval '29 seconds' AS at) t,
     LATERAL (SELECT n % 20 AS k) k,
