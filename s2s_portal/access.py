@@ -238,15 +238,16 @@ def may_see(
 ) -> bool:
     """Whether `actor` may see `referral`, whose open allocation (if any) is `allocation`.
 
-    Officers see all but drafts; a school its own; a practitioner what is theirs now, or what they
-    support; a lead what is with their school now, or supported by it. Nobody else sees a referral
-    at all: not Finance, not the auditor, nobody who had it before. The `practitioner` of the
-    allocation and of `supporters`, the open ones, must be loaded. That a lead's own account is tied
-    at that school is the database's to say: untied, they do not find the referral.
+    Officers see all but drafts, of the bodies they act for; a school its own; a practitioner what
+    is theirs now, or what they support; a lead what is with their school now, or supported by it.
+    Nobody else sees a referral at all: not Finance, not the auditor, nobody who had it before. The
+    `practitioner` of the allocation and of `supporters`, the open ones, and
+    `referral.is_for_reader` must be loaded. That a lead's own account is tied at that school is
+    the database's to say: untied, they do not find the referral.
     """
     if actor.has(Role.SYSTEM):
         return True
-    if actor.has(Role.OFFICER) and referral.status not in UNSENT:
+    if actor.has(Role.OFFICER) and referral.status not in UNSENT and referral.is_for_reader:
         return True
     if actor.has(Role.REFERRER) and referral.urn in actor.establishments:
         return True

@@ -72,6 +72,11 @@ CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
         " A place may come free: look again later."
     ),
     "uq_practitioner_account": lambda: Stale("This account has just been linked to somebody else."),
+    "uq_panel_item_listed": lambda: Stale("It has just been put on this agenda."),
+    "uq_panel_comment_item_id_by_id": lambda: Stale(
+        "You have written your comment on this referral already."
+    ),
+    "uq_bulk_run_token": lambda: Stale("This has been done already."),
     "uq_contribution_open": lambda: Stale("A colleague has already been asked for this section."),
     "uq_visit_record_visit_id": lambda: Stale("A record of this visit has already been started."),
 }
@@ -196,11 +201,33 @@ class UnitOfWork:
         """Run `action` once the transaction stands."""
         self._afterwards.append(action)
 
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """One step that may be refused by itself: it is undone with all that it asked for, and the
+        transaction goes on. Raises what the step raises."""
+        asked = len(self._afterwards)
+        try:
+            with self.session.begin_nested():
+                yield
+                self.flush()
+        except BaseException as error:
+            del self._afterwards[asked:]
+            if isinstance(error, IntegrityError):
+                _translate(error)
+            raise
+
     def flush(self) -> None:
         """Send pending changes to the database, and note that there were some."""
         if self.session.new or self.session.dirty or self.session.deleted:
             self.wrote = True
         self.session.flush()
+
+
+def _translate(error: IntegrityError) -> None:
+    """Raise the domain error that a violated constraint stands for, if it stands for one."""
+    constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+    if constraint in CONSTRAINT_ERRORS:
+        raise CONSTRAINT_ERRORS[constraint]() from error
 
 
 @contextmanager
@@ -218,9 +245,7 @@ def unit_of_work() -> Iterator[UnitOfWork]:
         work.session.commit()
     except IntegrityError as error:
         work.session.rollback()
-        constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
-        if constraint in CONSTRAINT_ERRORS:
-            raise CONSTRAINT_ERRORS[constraint]() from error
+        _translate(error)
         raise
     except BaseException:
         work.session.rollback()

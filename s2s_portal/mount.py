@@ -188,7 +188,7 @@ def _root_blueprint() -> Blueprint:
         pages,
         typed,
     )  # the one late import: views know services, not us
-    from s2s_portal.blueprints.administration.weights import bp as administration
+    from s2s_portal.blueprints.administration.teams import bp as administration
     from s2s_portal.blueprints.advice.views import bp as advice
     from s2s_portal.blueprints.allocation.all_views import bp as allocation
     from s2s_portal.blueprints.evaluation.views import bp as evaluation
@@ -200,7 +200,7 @@ def _root_blueprint() -> Blueprint:
     from s2s_portal.blueprints.referrals.colleague_views import bp as referrals
     from s2s_portal.blueprints.referrals.contribution_views import bp as contributions
     from s2s_portal.blueprints.referrals.files import bp as files
-    from s2s_portal.blueprints.triage.notes import bp as triage
+    from s2s_portal.blueprints.triage.several import bp as triage
     from s2s_portal.blueprints.visits.offers import bp as visits
 
     root = RootBlueprint(

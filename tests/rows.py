@@ -13,6 +13,7 @@ from s2s_portal import clock
 from s2s_portal.database import Base
 from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTried, Subject
 from s2s_portal.models.attachment import Attachment, FileType
+from s2s_portal.models.body import Handed, Handover
 from s2s_portal.models.change import AgreementWithdrawal, SectionChange, SectionOpening
 from s2s_portal.models.clocks import ClockChange, ClockKind, ReferralClock
 from s2s_portal.models.codes import UNSENT, Action, Checked, Kind, Status
@@ -21,6 +22,13 @@ from s2s_portal.models.conversation import AdviceRequest, Conversation, Message,
 from s2s_portal.models.decision import Decision, DecisionCheck, SupportLevel
 from s2s_portal.models.note import Flag, FlagResolution, InternalNote, NoteLabel
 from s2s_portal.models.offer import AskedEnded, CaseRequest, Ended, LeadConfirmation, Offer
+from s2s_portal.models.panel import (
+    PanelComment,
+    PanelItem,
+    PanelMeeting,
+    PanelReviewer,
+    Recommends,
+)
 from s2s_portal.models.practitioner import (
     Absence,
     AbsenceKind,
@@ -56,7 +64,12 @@ RECEIVED = date(2019, 5, 14)
 
 
 def referral(
-    session: Session, reference: str, *, urn: int = SCHOOL, status: Status = Status.SUBMITTED
+    session: Session,
+    reference: str,
+    *,
+    urn: int = SCHOOL,
+    status: Status = Status.SUBMITTED,
+    body: str = "send",
 ) -> Referral:
     """A whole referral in one state, about an invented pupil."""
     sent = status not in UNSENT
@@ -67,6 +80,7 @@ def referral(
         reference=reference,
         urn=urn,
         status=status,
+        body=body,
         kind=Kind.PUPIL,
         created_by_id="senco",
         created_by_name="Sam O'Brien-Łukasz",
@@ -237,6 +251,46 @@ def note_and_flag(session: Session, row: Referral) -> Flag:
     session.add_all([made, note])
     session.flush()
     session.add(FlagResolution(**done, flag_id=made.id, comment="Done"))
+
+
+def panel(session: Session, row: Referral, **more: Any) -> PanelItem:
+    """A meeting called and chaired by one officer of two, with `row` on its agenda and what the
+    first has written about it."""
+    done = {"by_id": "officer", "by_name": "Ola Officer"}
+    chair = {"chair_id": "officer", "chair_name": "Ola Officer"}
+    meeting = PanelMeeting(**done, **chair, body=row.body, meets_on=RECEIVED)
+    session.add(meeting)
+    session.flush()
+    for key, name in (("officer", "Ola Officer"), ("other-officer", "Ravi Officer")):
+        session.add(PanelReviewer(meeting_id=meeting.id, account_id=key, name=name))
+    item = PanelItem(**done, meeting_id=meeting.id, referral_id=row.id, why="Two needs", **more)
+    session.add(item)
+    session.flush()
+    session.add(
+        PanelComment(**done, item_id=item.id, recommends=Recommends.DECLINE, text="No evidence")
+    )
+    session.flush()
+    return item
+
+
+def handed_over(session: Session, row: Referral, to: str = "early_years") -> None:
+    """`row`, which waits for a decision, as one officer has handed it over."""
+    event = ReferralEvent(
+        referral_id=row.id, action=Action.HANDED_OVER, by_id="officer", by_name="Ola Officer"
+    )
+    session.add(event)
+    session.flush()
+    session.add(
+        Handover(
+            event_id=event.id,
+            referral_id=row.id,
+            from_body=row.body,
+            to_body=to,
+            reason=Handed.SENT_WRONG,
+        )
+    )
+    session.flush()
+    session.expire(row)
 
 
 def contribution(session: Session, row: Referral, **more: Any) -> Contribution:

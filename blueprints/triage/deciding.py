@@ -38,6 +38,8 @@ from s2s_portal.services import (
     earlier,
     holding,
     notices,
+    panel_comments,
+    panels,
     referrals,
     returning,
     triage,
@@ -177,6 +179,9 @@ def _choosing(form: DecideForm, referral: Referral, rows: list[Any]) -> Response
         points=checklist.of(referral) if form.way is Way.ACCEPT else [],
         fee=triage.fee_words(referral),
         decided=triage.made_meanwhile(referral),
+        panel=panels.of(referral),
+        panel_called=panels.called,
+        recommends=panel_comments.RECOMMENDS_WORDS,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -18,7 +19,15 @@ from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.codes import Status
 from s2s_portal.models.worklist import Officer, SavedList
-from s2s_portal.services import offers, officers, referrals, standing, worklist
+from s2s_portal.services import (
+    offers,
+    officers,
+    referrals,
+    several,
+    standing,
+    worklist,
+    worklist_choices,
+)
 from s2s_portal.services.labels import SHORT_KINDS
 from s2s_portal.services.worklist_wanted import PILE_WORDS, SORT_WORDS, WHEN_WORDS, Wanted
 
@@ -39,7 +48,10 @@ def index() -> ResponseReturnValue:
 def _list(
     wanted: Wanted, form: KeepForm, me: Officer, kept: list[SavedList]
 ) -> ResponseReturnValue:
-    offered, dates = worklist.offered(), worklist.office()
+    offered, dates = worklist_choices.offered(), worklist.office()
+    if wanted.team not in offered.teams:
+        # Whoever is in one team has its queue alone, which is then read from an index of its own.
+        wanted = replace(wanted, team=next(iter(offered.teams)) if len(offered.teams) == 1 else "")
     listing = worklist.listing(wanted, dates=dates, needs=offered.needs)
     waits = [line.reference for line in listing.lines if line.status == Status.ACCEPTED]
     if not form.is_submitted():
@@ -51,7 +63,7 @@ def _list(
         wanted=wanted,
         listing=listing,
         on_offer=offers.lines(waits),
-        counts=worklist.counts(dates),
+        counts=worklist.counts(dates, wanted.team),
         offered=offered,
         kinds=SHORT_KINDS,
         words=PILE_WORDS,
@@ -61,6 +73,8 @@ def _list(
         kept=kept,
         me=me,
         waiting=waiting_for_me("s2s.messages.index"),
+        bulk=several.WORDS,
+        all_ticked=request.args.get("tick") == "all",
     )
 
 
@@ -143,7 +157,8 @@ def assign(reference: str) -> ResponseReturnValue:
     """Choose the officer who looks after a referral."""
     officers.note(current_actor())
     form = AssignForm()
-    form.offer(officers.offered())
+    referral = referrals.get(reference)
+    form.offer(officers.offered([referral.body]))
     if form.validate_on_submit():
         try:
             with unit_of_work() as work:
@@ -159,7 +174,7 @@ def assign(reference: str) -> ResponseReturnValue:
             refuse(form, error)
         else:
             return _assigned(reference)
-    referral = referrals.get(reference)
+        referral = referrals.get(reference)
     held = officers.of(referral)
     if not form.is_submitted() or form.out_of_order:
         form.seen.data = held.id if held else 0

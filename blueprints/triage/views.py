@@ -44,6 +44,8 @@ from s2s_portal.services import (
     notes,
     offers,
     officers,
+    panel_comments,
+    panels,
     promises,
     reading,
     referral_documents,
@@ -119,6 +121,9 @@ def show(reference: str) -> ResponseReturnValue:
         note_words=notes.LABEL_WORDS,
         agreed_by_head=heads.agreed(referral),
         talk=shown,
+        panel=panels.of(referral),
+        panel_called=panels.called,
+        recommends=panel_comments.RECOMMENDS_WORDS,
     )
     return threads.read(shown, answer)
 
@@ -274,4 +279,7 @@ def _asked(template: str, form: DecidingForm, referral: Referral) -> ResponseRet
         if form.out_of_order or template == "undo"
         else None,
         reversal=undoing.reversal_words(referral) if template == "undo" else "",
+        panel=panels.of(referral) if template == "return" else [],
+        panel_called=panels.called,
+        recommends=panel_comments.RECOMMENDS_WORDS,
     )

@@ -87,6 +87,13 @@ class Action(StrEnum):
     OFFER_LAPSED = "offer_lapsed"
     TAKING_ASKED = "taking_asked"
     TAKING_REFUSED = "taking_refused"
+    REALLOCATED = "reallocated"
+    TAKEN_BACK = "taken_back"
+    SUPPORT_ADDED = "support_added"
+    SUPPORT_ENDED = "support_ended"
+    HANDED_OVER = "handed_over"
+    PANEL_LISTED = "panel_listed"
+    PANEL_REMOVED = "panel_removed"
 
 
 # How a practitioner is found stays inside the service: a school reads who it is in the end.
@@ -102,10 +109,6 @@ INSIDE = frozenset(
         Action.TAKING_REFUSED,
     }
 )
-    REALLOCATED = "reallocated"
-    TAKEN_BACK = "taken_back"
-    SUPPORT_ADDED = "support_added"
-    SUPPORT_ENDED = "support_ended"
 
 
 # The status that an event leaves behind; an action that is not here changes none.

@@ -17,10 +17,11 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 
 from s2s_portal import clock
 from s2s_portal.database import Base
+from s2s_portal.models.body import SEND, TriageBody, TriageRule
 from s2s_portal.models.codes import Action, Closure, Kind, Status, Withdrawal
 from s2s_portal.models.columns import Done, choice, instant, key, words
 from s2s_portal.models.establishment import Establishment
@@ -116,6 +117,15 @@ class Referral(Base):
     fee_pence: Mapped[int | None] = mapped_column(Integer)
     fee_verdict: Mapped[words]
     intake_window_id: Mapped[int | None] = mapped_column(ForeignKey(IntakeWindow.id))
+
+    # Whose queue it is in, and by which rule it came there as it was sent (F30).
+    body: Mapped[str] = mapped_column(
+        Text, ForeignKey(TriageBody.code), default=SEND, server_default=SEND
+    )
+    team: Mapped[TriageBody] = relationship(lazy="raise_on_sql", viewonly=True)
+    body_rule_id: Mapped[int | None] = mapped_column(ForeignKey(TriageRule.id))
+    # Whether the acting officer acts for that body; known where `referrals.get` has read the row.
+    is_for_reader: Mapped[bool | None] = query_expression()
 
     closure: Mapped[Closure | None] = mapped_column(choice(Closure, "closure"))
     withdrawal: Mapped[Withdrawal | None] = mapped_column(choice(Withdrawal, "withdrawal"))

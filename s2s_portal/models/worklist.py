@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from s2s_portal.database import Base
+from s2s_portal.models.body import SEND
 from s2s_portal.models.columns import Done, instant, key, words
 from s2s_portal.models.referral import Referral
 
@@ -34,7 +35,8 @@ class WorklistEntry(Base):
 
     `state` is the status, with `submitted` told apart into `new` and `resubmitted`, and `ready` for
     what can be closed. `due_on` is the next promise of the council or a practitioner, `due_step`
-    what it is about; `answer_by` the school's own date.
+    what it is about; `answer_by` the school's own date. `body` is whose queue it is in, `panel_on`
+    the day of the panel that it is on the agenda of.
     """
 
     __tablename__ = "worklist_entry"
@@ -46,6 +48,12 @@ class WorklistEntry(Base):
         Index("ix_worklist_entry_status_due", "status", *DUE),
         Index("ix_worklist_entry_all", *AGE),
         Index("ix_worklist_entry_due", *DUE),
+        Index("ix_worklist_entry_body_state", "body", "state", *AGE),
+        Index("ix_worklist_entry_body_state_due", "body", "state", *DUE),
+        Index("ix_worklist_entry_body_status", "body", "status", *AGE),
+        Index("ix_worklist_entry_body_status_due", "body", "status", *DUE),
+        Index("ix_worklist_entry_body", "body", *AGE),
+        Index("ix_worklist_entry_body_due", "body", *DUE),
         Index("ix_worklist_entry_school", "urn", *AGE),
         Index("ix_worklist_entry_officer", "officer_id", *AGE, postgresql_where=text("open")),
         Index("ix_worklist_entry_officer_due", "officer_id", *DUE, postgresql_where=text("open")),
@@ -83,6 +91,8 @@ class WorklistEntry(Base):
     warn_on: Mapped[date | None]
     waiting_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     answer_by: Mapped[date | None]
+    body: Mapped[str] = mapped_column(Text, server_default=SEND)
+    panel_on: Mapped[date | None]
     due_sort: Mapped[date] = mapped_column(
         Computed("coalesce(due_on, '9999-12-31'::date)", persisted=True)
     )

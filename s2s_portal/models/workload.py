@@ -5,12 +5,33 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, Integer, SmallInteger, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Integer,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    column,
+    table,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from s2s_portal.database import Base
 from s2s_portal.models import columns
 from s2s_portal.models.columns import Done, choice
+
+# Referrals as far as they weigh on practitioners, of whichever body: an officer of one counts what
+# the other has given too. `tier` is the level of support that a referral was accepted at, where its
+# code is a number: with any other, and without one, the default row counts.
+CASE = table(
+    "referral_case",
+    column("id", BigInteger),
+    column("urn", Integer),
+    column("status", Text),
+    column("tier", SmallInteger),
+    schema="s2s",
+)
 
 
 class WorkKind(StrEnum):

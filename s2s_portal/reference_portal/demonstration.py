@@ -19,6 +19,7 @@ from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.establishment import SettingKind
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
+from s2s_portal.reference_portal.demonstration_panels import meeting
 from s2s_portal.reference_portal.demonstration_schools import establishments
 from s2s_portal.reference_portal.demonstration_staff import practitioners, records
 from s2s_portal.reference_portal.demonstration_stories import Step, steps
@@ -46,7 +47,7 @@ def seed(address: str = "http://127.0.0.1:5000") -> str:
         _take_requests(clock.today())
     told = steps(clock.today(), Random(SEED))  # noqa: S311 (nothing here is secret)
     with current_app.test_request_context(base_url=address):
-        for step in [*told, *talk(clock.today())]:
+        for step in [*told, *talk(clock.today()), *meeting(clock.today())]:
             _take(step)
         with acting_as(SYSTEM):
             _keep_up(clock.today())

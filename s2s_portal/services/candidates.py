@@ -25,6 +25,7 @@ from s2s_portal.models.practitioner import (
 )
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.terms import NeedType
+from s2s_portal.models.workload import CASE
 from s2s_portal.services import caps, offer_words, workload
 from s2s_portal.services.candidate import Candidate, covers, order
 from s2s_portal.services.caps import Limits
@@ -71,9 +72,7 @@ def ranked(
     urns = {row.provider_urn for row in rows}
     days, weigh = workload.windows(urns, today), workload.weights(today)
     limits = caps.limits(today, leaving, but=referral.id)
-    tier = session().scalar(
-        select(workload.TIER).select_from(Referral).where(Referral.id == referral.id)
-    )
+    tier = session().scalar(select(CASE.c.tier).where(CASE.c.id == referral.id))
     found = [
         candidate(
             taker(row, days[row.provider_urn], weigh, limits, today),
@@ -197,7 +196,8 @@ def candidate(person: Taker, school: Any, need: str, knows: Knows | None, **more
 @lru_cache(maxsize=2)
 def _practitioners(today: date) -> Select[Any]:
     """One row for each practitioner; built once a day."""
-    before = and_(Referral.urn == bindparam("urn"), Referral.id != bindparam("this"))
+    case = CASE.c
+    before = and_(case.urn == bindparam("urn"), case.id != bindparam("this"))
     lately = Allocation.at >= bindparam("week_ago")
     query, given = workload.base(
         today,

@@ -22,8 +22,7 @@ from s2s_portal.models.calendar import DateKind
 from s2s_portal.models.codes import Status
 from s2s_portal.models.offer import Offer
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.referral import Referral
-from s2s_portal.models.workload import Cap, CapScope
+from s2s_portal.models.workload import CASE, Cap, CapScope
 from s2s_portal.services import calendar
 
 MOST = 100_000
@@ -81,8 +80,8 @@ def limits(on: date, leaving: int | None = None, but: int = 0) -> Limits:
     most = {(row.scope, row.key): row.most for row in rows}
     scopes = {scope for scope, _key in most}
     given = select(Allocation.provider_urn, Allocation.referral_id)
-    still = given.join(Referral, Referral.id == Allocation.referral_id).where(
-        Allocation.ended_at.is_(None), Referral.status == Status.ALLOCATED
+    still = given.join(CASE, CASE.c.id == Allocation.referral_id).where(
+        Allocation.ended_at.is_(None), CASE.c.status == Status.ALLOCATED.value
     )
     return Limits(
         most,

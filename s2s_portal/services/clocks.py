@@ -84,6 +84,8 @@ EFFECTS: dict[Action, Effect] = {
     Action.REOPENED: Effect(starts=(Step.CONTACT,)),
     Action.WITHDRAWN: Effect(stops=ALL),
     Action.AGREEMENT_WITHDRAWN: Effect(stops=ALL),
+    # The promise was the council's, not the team's: it goes on, and what was broken stays broken.
+    Action.HANDED_OVER: Effect(),
 }
 # After these, visits that are over may have left a promise to write, or one that was kept.
 VISITED = frozenset({Action.RECORD_ISSUED, Action.OUTCOMES_RECORDED, Action.CLOSED})

@@ -16,7 +16,7 @@ from s2s_portal.database import UnitOfWork, session, unit_of_work
 from s2s_portal.models.terms import Step
 from s2s_portal.models.worklist import Officer, WorklistEntry
 from s2s_portal.rendering import fragment
-from s2s_portal.services import notices, officers, worklist
+from s2s_portal.services import bodies, notices, officers, worklist
 from s2s_portal.services.service_levels import STEP_WORDS
 from s2s_portal.services.terms import written
 from s2s_portal.state import setting
@@ -58,7 +58,10 @@ def _lines(officer: str | None) -> list[str]:
         .limit(LISTED + 1)
     )
     if officer is not None:
-        query = query.where(entry.officer_id == officer, entry.open)
+        # Whoever has left a team no longer reads of its referrals, though some are still theirs.
+        query = query.where(
+            entry.officer_id == officer, entry.open, entry.body.in_(bodies.of_account(officer))
+        )
     return [
         f"{row.reference}: {STEP_WORDS[Step(row.due_step)]}, "
         + ("due today" if row.due_on == today else f"was due by {written(row.due_on)}")

@@ -67,6 +67,8 @@ KEPT_TABLES = frozenset(
         "agreement_withdrawal",
         "worklist_entry",  # of what has been sent
         "officer_assignment",
+        "triage_handover",
+        "panel_item",
         "referral_clock",
         "clock_change",
         "clock_breach",

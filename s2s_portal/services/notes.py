@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from sqlalchemy import exists, or_, select
@@ -15,7 +15,7 @@ from s2s_portal.identity import Actor
 from s2s_portal.models.decision import Decision
 from s2s_portal.models.note import Flag, FlagResolution, InternalNote, NoteLabel
 from s2s_portal.models.referral import Referral, ReferralEvent
-from s2s_portal.services import referrals
+from s2s_portal.services import bodies, referrals
 
 LABEL_WORDS = {
     NoteLabel.GENERAL: "General",
@@ -106,20 +106,30 @@ def officers(by: Actor) -> dict[str, str]:
 
 
 def flag(
-    work: UnitOfWork, reference: str, *, message: str, to: str, due_on: date, by: Actor
+    work: UnitOfWork,
+    reference: str,
+    *,
+    message: str,
+    to: str,
+    due_on: date,
+    known: Mapping[str, str] | None = None,
+    by: Actor,
 ) -> None:
     """Flag a referral for an officer (an id of `officers`) or the team, to be seen to by a day.
 
+    `known` is what `officers` says, where it has been asked already.
     Raises NotFound, Refused without words, for nobody we know, or a day that is past.
     """
     if not message.strip():
         raise Refused("Enter what is to be done", "message")
-    known = officers(by)
+    known = known or officers(by)
     if to not in known:
         raise Refused("Choose whom the flag is for", "to")
     if due_on < clock.today():
         raise Refused("The day must be today or later", "due_on")
     referral = referrals.get(reference)
+    if to and referral.body not in bodies.of_account(to):
+        raise Refused(f"{known[to]} is not in the team that has this referral", "to")
     work.session.add(
         Flag(
             referral_id=referral.id,

@@ -27,6 +27,7 @@ About = Referral | AdviceRequest
 SUBJECTS = {
     "draft_expires": "Draft referral {reference} will soon be deleted",
     "referral_submitted": "Referral {reference} has been received",
+    "referral_handed_over": "Referral {reference} has been handed over to your team",
     "referral_resubmitted": "Referral {reference} has been received again",
     "referral_accepted": "Referral {reference} has been accepted",
     "referral_declined": "Referral {reference}: a decision has been made",

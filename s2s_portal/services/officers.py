@@ -5,19 +5,21 @@ An officer is known by having come: the host holds the accounts, and does not te
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from s2s_portal import audit, clock, references
 from s2s_portal.database import UnitOfWork, session, unit_of_work
 from s2s_portal.errors import NotFound, OutOfOrder, Refused, Stale
 from s2s_portal.identity import Actor
+from s2s_portal.models.body import OfficerBody
 from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.worklist import Officer, OfficerAssignment, SavedList
-from s2s_portal.services import referrals
+from s2s_portal.services import bodies, referrals
 from s2s_portal.services.worklist_wanted import Wanted
 
 SEEN_AGAIN = timedelta(days=7)  # how often it is written down that an officer has been here
@@ -54,15 +56,25 @@ def keep(work: UnitOfWork, by: Actor) -> int:
     return kept.scalar_one()
 
 
-def offered() -> list[Officer]:
-    """The officers to whom a referral can be given: those who have been here lately, by name."""
-    return list(
-        session().scalars(
-            select(Officer)
-            .where(Officer.seen_on > clock.today() - STILL_HERE)
-            .order_by(Officer.name, Officer.id)
-        )
-    )
+def offered(of: Collection[str] = ()) -> list[Officer]:
+    """The officers to whom a referral can be given: those who have been here lately, by name.
+
+    Only those who act for all of these bodies.
+    """
+    query = select(Officer).where(Officer.seen_on > clock.today() - STILL_HERE)
+    for body in of:
+        query = query.where(acts_for(body))
+    return list(session().scalars(query.order_by(Officer.name, Officer.id)))
+
+
+def acts_for(body: str, *, said_so: bool = False) -> ColumnElement[bool]:
+    """Whether an officer acts for a body: they are told to, or nothing is said of them.
+
+    With `said_so` only the former.
+    """
+    said = exists().where(OfficerBody.account_id == Officer.account_id)
+    named = said.where(OfficerBody.body == body)
+    return named if said_so else named | ~said
 
 
 def of(referral: Referral) -> OfficerAssignment | None:
@@ -81,7 +93,7 @@ def assign(
 
     `seen` is the assignment that the page showed, 0 for none. Twice to the same officer is once.
     Raises Stale when somebody else has been chosen since, OutOfOrder when the referral has ended,
-    Refused for an officer who is not known.
+    Refused for an officer who is not known, or does not act for the body it is with.
     """
     referral = referrals.get(reference, lock=True)
     if referral.status in ENDED:
@@ -89,6 +101,8 @@ def assign(
     chosen = work.session.get(Officer, officer)
     if chosen is None:
         raise Refused("Choose an officer from the list", field="officer")
+    if referral.body not in bodies.of_account(chosen.account_id):
+        raise Refused(f"{chosen.name} is not in the team that has this referral", field="officer")
     held = of(referral)
     if held is not None and held.officer_id == chosen.account_id:
         return held

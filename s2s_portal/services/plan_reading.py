@@ -25,8 +25,9 @@ from s2s_portal.models.offer import Offer
 from s2s_portal.models.practitioner import Allocation, ConflictWeight, Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.terms import NeedType, PlanRule
+from s2s_portal.models.workload import CASE
 from s2s_portal.planning import Fit
-from s2s_portal.services import candidate, candidates, offer_words, workload
+from s2s_portal.services import candidate, candidates, offer_words
 from s2s_portal.services.candidate import Candidate
 from s2s_portal.services.candidates import Knows, Taker
 from s2s_portal.services.workload import Weights
@@ -189,9 +190,10 @@ def _waiting(which: ColumnElement[bool]) -> list[Waiting]:
             Establishment.phase_name,
             func.coalesce(Need.code, "").label("need"),
             func.coalesce(NeedType.label, "").label("need_label"),
-            workload.TIER.label("tier"),
+            CASE.c.tier,
             Referral.received_on,
         )
+        .join(CASE, CASE.c.id == Referral.id)
         .join(Establishment, Establishment.urn == Referral.urn)
         .outerjoin(Need, and_(Need.referral_id == Referral.id, Need.rank == 1))
         .outerjoin(NeedType, NeedType.code == Need.code)
@@ -215,14 +217,14 @@ def _earlier(urns: set[int]) -> dict[tuple[int, int], Contact]:
     """Earlier contact, by school and practitioner; what waits again counts for nobody."""
     rows = session().execute(
         select(
-            Referral.urn,
+            CASE.c.urn,
             Allocation.practitioner_id,
             func.count().label("times"),
             func.max(Allocation.at).label("last"),
         )
-        .join(Referral, Referral.id == Allocation.referral_id)
-        .where(Referral.urn.in_(urns), Referral.status != Status.ACCEPTED)
-        .group_by(Referral.urn, Allocation.practitioner_id)
+        .join(CASE, CASE.c.id == Allocation.referral_id)
+        .where(CASE.c.urn.in_(urns), CASE.c.status != Status.ACCEPTED.value)
+        .group_by(CASE.c.urn, Allocation.practitioner_id)
     )
     return {(row.urn, row.practitioner_id): Contact(row.times, row.last) for row in rows}
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy import Select, Text, any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import joinedload, selectinload, with_expression
 from sqlalchemy.orm.attributes import set_committed_value
 
 from s2s_portal import access, audit, clock, references
@@ -52,12 +53,20 @@ HISTORY = selectinload(Referral.events).options(
 WHOLE = (*ONE_ROW, *(selectinload(rows) for rows, _ in ROWS.values()), HISTORY)
 
 
+# Whether the acting officer acts for the body that it is with: asked in the same statement.
+FOR_READER = Referral.body == any_(func.s2s.acting_bodies(type_=ARRAY(Text)))
+
+
 @cache  # building and recognising the statement costs more than one of its parts
 def _found(whole: bool, history: bool) -> Select[Referral]:
     query = (
         select(Referral)
         .where(Referral.reference == bindparam("reference"))
-        .options(joinedload(Referral.establishment))
+        .options(
+            joinedload(Referral.establishment),
+            joinedload(Referral.team, innerjoin=True),
+            with_expression(Referral.is_for_reader, FOR_READER),
+        )
     )
     if not whole:
         return query

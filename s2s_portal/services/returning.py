@@ -100,6 +100,31 @@ def check_unanswered(referral: Referral) -> None:
         raise OutOfOrder("Only a referral that was closed without an answer can be opened again.")
 
 
+def close_unanswered(
+    work: UnitOfWork, reference: str, *, message: str, seen: int, by: Actor
+) -> Referral:
+    """Close a referral that its school has not answered in time, without waiting for the job of the
+    day (F31). Raises Refused without a `message` to the school, OutOfOrder while it still has time,
+    Stale when it changed.
+    """
+    if not message.strip():
+        raise Refused("Enter what you want to tell the school", field="message")
+    referral = referrals.get(reference, lock=True)
+    check_late(referral)
+    referrals.check_seen(referral, seen)
+    _close(work, referral, message=message, by=by)
+    return referral
+
+
+def check_late(referral: Referral) -> None:
+    """Raise OutOfOrder unless the school's time to answer is over."""
+    if referral.status is not Status.RETURNED:
+        raise OutOfOrder("Only a referral that is back with its school is closed as not answered.")
+    if referral.answer_by is None or referral.answer_by >= clock.today():
+        until = f" until {written(referral.answer_by)}" if referral.answer_by else ""
+        raise OutOfOrder(f"The school has time to answer{until}.")
+
+
 def officer_email(referral: Referral) -> str:
     """Where the officer who last returned `referral` is reached; empty when that is not known."""
     event = openings.last_return(referral)
@@ -129,7 +154,7 @@ def _take(reference: str, terms: calendar.Calendar, today: date) -> str:
         if referral.status is not Status.RETURNED or referral.answer_by is None:
             return "left"
         if today > referral.answer_by and terms.is_school_day(today):
-            _close(work, referral)
+            _close(work, referral, message=_not_answered(referral), by=SYSTEM)
             return "closed"
         left = _school_days_left(terms, today, referral.answer_by)
         if referral.answer_reminded_on is None and left <= REMINDER:
@@ -155,13 +180,16 @@ def _school_days_left(terms: calendar.Calendar, today: date, end: date) -> int:
     return left
 
 
-def _close(work: UnitOfWork, referral: Referral) -> None:
+def _not_answered(referral: Referral) -> str:
     day = written(referral.answer_by) if referral.answer_by else ""
-    message = (
+    return (
         f"We asked for more information and had no answer by {day}, so this referral is closed."
         " Nothing is charged. Ask us if you still want to answer: it can be opened again."
     )
-    referrals.record(work, referral, Action.UNANSWERED, by=SYSTEM, message=message)
+
+
+def _close(work: UnitOfWork, referral: Referral, *, message: str, by: Actor) -> None:
+    referrals.record(work, referral, Action.UNANSWERED, by=by, message=message)
     link = notices.link_to("s2s.referrals.show", reference=referral.reference)
     notices.tell_school(work, "referral_unanswered", referral, link)
     notices.tell_officers(work, "referral_unanswered", referral)

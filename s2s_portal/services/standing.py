@@ -102,6 +102,9 @@ HAPPENED = {
     Action.TAKEN_BACK: "No longer with the practitioner",
     Action.SUPPORT_ADDED: "Another practitioner joins in",
     Action.SUPPORT_ENDED: "A practitioner no longer joins in",
+    Action.HANDED_OVER: "Handed to another team of the council",
+    Action.PANEL_LISTED: "Put on the agenda of a panel",
+    Action.PANEL_REMOVED: "Taken off the agenda of a panel",
 }
 
 COLOURS = {

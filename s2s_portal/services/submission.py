@@ -11,6 +11,7 @@ from s2s_portal.identity import Actor
 from s2s_portal.models.codes import Action, Kind
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
+    bodies,
     changes,
     draft_rules,
     drafting,
@@ -135,6 +136,7 @@ def _freeze(referral: Referral, *, window: int) -> None:
     referral.fee_verdict = verdict.words
     referral.school_name = referral.establishment.name
     referral.intake_window_id = window
+    bodies.route(referral, referral.received_on)
     referral.submitted_at = clock.now()
 
 

@@ -16,23 +16,18 @@ from sqlalchemy import (
     ColumnElement,
     Date,
     Select,
-    Text,
     bindparam,
-    cast,
     func,
     literal_column,
     or_,
     select,
     tuple_,
-    union_all,
 )
 
 from s2s_portal import clock, references
 from s2s_portal.database import session
 from s2s_portal.identity import current_actor
 from s2s_portal.models.codes import Status
-from s2s_portal.models.establishment import Establishment
-from s2s_portal.models.intake import IntakeWindow
 from s2s_portal.models.terms import NeedType, Step
 from s2s_portal.models.worklist import Officer, WorklistEntry
 from s2s_portal.services import calendar, clock_dates, promises
@@ -40,6 +35,7 @@ from s2s_portal.services.calendar import Calendar
 from s2s_portal.services.labels import SHORT_KINDS
 from s2s_portal.services.service_levels import STEP_WORDS
 from s2s_portal.services.worklist_wanted import (
+    NOBODY,
     PILE_WORDS,
     STATES,
     STATUSES,
@@ -64,12 +60,11 @@ COUNTED_PILES = (
     Pile.ACCEPTED,
 )
 COUNTS = select(
-    func.s2s.worklist_counts(bindparam("most"), bindparam("day"), bindparam("lately")).table_valued(
-        "pile", "number"
-    )
+    func.s2s.worklist_counts(
+        bindparam("most"), bindparam("day"), bindparam("lately"), bindparam("team")
+    ).table_valued("pile", "number")
 )
 WAITING = {Status.SUBMITTED, Status.WAITING, Status.RETURNED, Status.ACCEPTED}
-NOBODY = 0  # as an officer: those that nobody looks after
 
 
 class Line(NamedTuple):
@@ -77,7 +72,8 @@ class Line(NamedTuple):
 
     `due_on` is the next promise, `due` what it is about, `tag` and `colour` how it stands; `late`
     is for how many working days it has been broken. `waiting` are the working days since the
-    promise was made, or since the referral was received.
+    promise was made, or since the referral was received. `team` is the code of the body whose queue
+    it is in, `panel_on` the day of the panel that it goes before.
     """
 
     reference: str
@@ -95,6 +91,8 @@ class Line(NamedTuple):
     colour: str
     late: int
     waiting: int
+    team: str
+    panel_on: date | None
 
     @property
     def words(self) -> str:
@@ -109,17 +107,6 @@ class Listing:
     lines: list[Line] = field(default_factory=list)
     previous: Place | None = None
     next: Place | None = None
-
-
-@dataclass(frozen=True)
-class Offered:
-    """What a list can be narrowed by: for each filter its values and their words."""
-
-    areas: dict[str, str]
-    phases: dict[int, str]
-    needs: dict[str, str]
-    officers: dict[int, str]
-    windows: dict[int, str]
 
 
 def stands(status: str) -> str:
@@ -178,9 +165,17 @@ def statement(wanted: Wanted, limit: int) -> Select[Any]:
     return query.limit(literal_column(str(int(limit))))
 
 
-def counts(dates: Calendar | None = None) -> dict[Pile, str]:
-    """How many referrals each tile stands for, in words (`1,000+` from there on): one statement."""
-    values = {"most": COUNTED + 1, "day": clock.today(), "lately": lately(dates or office())}
+def counts(dates: Calendar | None = None, team: str = "") -> dict[Pile, str]:
+    """How many referrals each tile stands for, in words (`1,000+` from there on): one statement.
+
+    Of one body's queue, or of all of the acting officer's.
+    """
+    values = {
+        "most": COUNTED + 1,
+        "day": clock.today(),
+        "lately": lately(dates or office()),
+        "team": team,
+    }
     found: dict[str, int] = dict(session().execute(COUNTS, values).all())
     return {pile: _count_words(found.get(pile.value, 0)) for pile in COUNTED_PILES}
 
@@ -197,51 +192,6 @@ def lately(dates: Calendar) -> datetime:
 def office() -> Calendar:
     """The days on which the council works: one statement."""
     return Calendar(None, (), calendar.closures())
-
-
-def offered() -> Offered:
-    """What lists can be narrowed by: one statement."""
-    found: dict[str, dict[str, str]] = {}
-    for name, value, words, _place in session().execute(_choices()):
-        found.setdefault(name, {})[value] = words
-    return Offered(
-        areas=found.get("area", {}),
-        phases={int(code): name for code, name in found.get("phase", {}).items()},
-        needs=found.get("need", {}),
-        officers={
-            NOBODY: "Nobody",
-            **{int(n): name for n, name in found.get("officer", {}).items()},
-        },
-        windows={int(number): words for number, words in found.get("window", {}).items()},
-    )
-
-
-@cache
-def _choices() -> Any:
-    """Each thing that can be chosen: which filter, its value and words, in order."""
-
-    def rows(name: str, value: Any, words: Any, order: Any) -> Any:
-        return select(
-            literal_column(f"'{name}'").label("name"),
-            cast(value, Text).label("value"),
-            cast(words, Text).label("words"),
-            cast(order, Text).label("place"),
-        )
-
-    school, window = Establishment, IntakeWindow
-    opened = func.to_char(window.opens, "FMDD FMMonth YYYY")
-    kind = func.replace(window.setting_kind, "_", " ")
-    return union_all(
-        rows("area", school.district, school.district, school.district)
-        .where(school.district != "")
-        .distinct(),
-        rows("phase", school.phase_code, func.min(school.phase_name), school.phase_code).group_by(
-            school.phase_code
-        ),
-        rows("need", NeedType.code, NeedType.label, func.to_char(NeedType.position, "0000")),
-        rows("officer", Officer.id, Officer.name, Officer.name),
-        rows("window", window.id, "From " + opened + ", " + kind, window.opens),
-    ).order_by(literal_column("name"), literal_column("place"), literal_column("value"))
 
 
 def _needs() -> dict[str, str]:
@@ -273,6 +223,8 @@ def _lines() -> Select[*tuple[Any, ...]]:
         entry.waiting_since,
         entry.answer_by,
         entry.due_sort,
+        entry.body,
+        entry.panel_on,
     )
 
 
@@ -311,12 +263,22 @@ def _narrowed(wanted: Wanted) -> list[ColumnElement[bool]]:
     ):
         if value is not None:
             rules.append(column == value)
+    if wanted.team:
+        rules.append(entry.body == _team(wanted))
     if wanted.officer == NOBODY:
         rules.append(entry.officer_id.is_(None))
     elif wanted.officer is not None:
         account = select(Officer.account_id).where(Officer.id == wanted.officer)
         rules.extend((entry.officer_id == account.scalar_subquery(), entry.open))
     return rules + _when(wanted.when)
+
+
+def _team(wanted: Wanted) -> Any:
+    """The team that is wanted: by its name, not as a parameter, as PostgreSQL has to know of a team
+    that it has few referrals. What one officer looks after is read by the officer first."""
+    if wanted.pile in {Pile.MINE, Pile.NEW_TO_ME}:
+        return wanted.team
+    return literal_column(f"'{wanted.team}'")
 
 
 def _when(when: When | None) -> list[ColumnElement[bool]]:
@@ -373,4 +335,6 @@ def _line(row: Any, today: date, dates: Calendar, needs: dict[str, str]) -> Line
         colour=colour,
         late=clock_dates.days_late(due_on, today, dates) if due_on and row.due_on else 0,
         waiting=clock_dates.days_late(since, today, dates),
+        team=row.body,
+        panel_on=row.panel_on,
     )

@@ -12,6 +12,8 @@ from urllib.parse import parse_qsl, urlencode
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PLACE = re.compile(r"(?:(\d{1,7})\.)?(\d{1,17})-(\d{1,18})")
+NOBODY = 0  # as an officer: those that nobody looks after
+TEAM = re.compile(r"[a-z_]{1,40}")
 LONGEST = 100  # characters of one answer in the address
 LONGEST_QUERY = 1_000
 
@@ -143,11 +145,13 @@ class Place(NamedTuple):
 class Wanted:
     """A list: which pile, in which order, searched for and filtered by what, from where on.
 
-    `need` is a census code, `window` and `officer` are our own numbers (0 for an officer: nobody),
+    `team` is a body's code, without one all queues of the asking officer are meant; `need` is a
+    census code, `window` and `officer` are our own numbers (0 for an officer: nobody),
     `school` a URN, `area` a district. Nonsense in an address is as good as nothing.
     """
 
     pile: Pile = Pile.SUBMITTED
+    team: str = ""
     sort: Sort = Sort.OLDEST
     search: str = ""
     school: int | None = None
@@ -173,6 +177,7 @@ class Wanted:
         sort = _member(Sort, said("sort"), Sort.OLDEST)
         return cls(
             pile=pile,
+            team=said("team") if TEAM.fullmatch(said("team")) else "",
             # What is overdue is read from the longest on: another order would read it all.
             sort=Sort.DUE if pile is Pile.OVERDUE else sort,
             search=search,
@@ -213,7 +218,8 @@ class Wanted:
     def values(self) -> dict[str, str]:
         """The whole list by its names in an address, from its beginning."""
         sort = {} if self.sort is Sort.OLDEST else {"sort": self.sort.value}
-        return {"status": self.pile.value, **sort, **self.filters}
+        team = {"team": self.team} if self.team else {}
+        return {"status": self.pile.value, **team, **sort, **self.filters}
 
     @property
     def query(self) -> str:

@@ -17,20 +17,17 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Label, Select, Subquery, and_, cast, func, select
+from sqlalchemy import ColumnElement, Label, Select, Subquery, and_, func, select
 from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
-from sqlalchemy.types import SmallInteger
 
 from s2s_portal import clock
 from s2s_portal.database import session
 from s2s_portal.models.codes import Status
-from s2s_portal.models.decision import Decision, SupportLevel
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.practitioner import Absence, Allocation, Practitioner, Release
 from s2s_portal.models.reallocation import Supporter
-from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit
-from s2s_portal.models.workload import Weight, WorkKind
+from s2s_portal.models.workload import CASE, Weight, WorkKind
 from s2s_portal.services import calendar, offer_rows, practitioners
 from s2s_portal.services.calendar import Calendar
 
@@ -38,17 +35,6 @@ AHEAD = 20  # school days: four school weeks
 FARTHEST = timedelta(days=120)  # no twenty school days take longer, the summer included
 NEARLY = 80  # per cent
 FULL = 100
-# The level of support that a referral was accepted at, where its code is a number: with any other,
-# and without one, the default row counts.
-TIER: ColumnElement[int | None] = (
-    select(cast(SupportLevel.code, SmallInteger))
-    .join(Decision, Decision.level_id == SupportLevel.id)
-    .where(Decision.referral_id == Referral.id, SupportLevel.code.regexp_match("^[0-9]{1,4}$"))
-    .order_by(Decision.event_id.desc())
-    .limit(1)
-    .correlate(Referral)
-    .scalar_subquery()
-)
 
 
 class Weights(NamedTuple):
@@ -173,7 +159,7 @@ def all_weights() -> list[Weight]:
     )
 
 
-OPEN = and_(Allocation.ended_at.is_(None), Referral.status == Status.ALLOCATED)
+OPEN = and_(Allocation.ended_at.is_(None), CASE.c.status == Status.ALLOCATED.value)
 
 
 def base(
@@ -338,10 +324,10 @@ def _cases(which: ColumnElement[bool], more: Iterable[Label[Any]]) -> Subquery:
     return (
         select(
             Allocation.practitioner_id,
-            func.array_agg(TIER).filter(OPEN).label("tiers"),
+            func.array_agg(CASE.c.tier).filter(OPEN).label("tiers"),
             *more,
         )
-        .join(Referral, Referral.id == Allocation.referral_id)
+        .join(CASE, CASE.c.id == Allocation.referral_id)
         .where(which)
         .group_by(Allocation.practitioner_id)
         .subquery("cases")
@@ -357,7 +343,7 @@ def _planned(today: date) -> Subquery:
             func.array_agg(aggregate_order_by(Visit.ends_at, Visit.id)).label("ends"),
         )
         .join(Allocation, Allocation.id == Visit.allocation_id)
-        .join(Referral, Referral.id == Visit.referral_id)
+        .join(CASE, CASE.c.id == Visit.referral_id)
         .where(
             and_(Visit.starts_at >= starts, Visit.starts_at < starts + FARTHEST),
             Visit.cancelled_at.is_(None),

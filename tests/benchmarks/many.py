@@ -10,7 +10,8 @@ from sqlalchemy import Connection, text
 FILL = """
 INSERT INTO s2s.worklist_entry (referral_id, reference, urn, school_name, phase_code, phase_name,
     district, kind, need, status, state, open, submitted_at, received_on, window_id, officer_id,
-    officer_name, assigned_at, unopened, due_step, due_on, warn_on, waiting_since)
+    officer_name, assigned_at, unopened, due_step, due_on, warn_on, waiting_since,
+    body)
 SELECT n, 'S2S-B-' || n, 910000 + n % 400, 'Bench School ' || n % 400,
     CASE WHEN n % 4 = 0 THEN 4 ELSE 2 END, CASE WHEN n % 4 = 0 THEN 'Secondary' ELSE 'Primary' END,
     (ARRAY['Breckland', 'Broadland', 'Norwich'])[1 + n % 3], 'pupil',
@@ -20,7 +21,8 @@ SELECT n, 'S2S-B-' || n, 910000 + n % 400, 'Bench School ' || n % 400,
     CASE WHEN n % 3 < 2 THEN date '2019-05-13' + time '10:00' END, n % 6 = 0,
     CASE WHEN s.open THEN 'decision' END,
     CASE WHEN s.open THEN date '2019-05-14' + (n::bigint * 7919 % 41 - 20)::int END,
-    CASE WHEN s.open THEN date '2019-05-14' + (n::bigint * 7919 % 41 - 21)::int END, at
+    CASE WHEN s.open THEN date '2019-05-14' + (n::bigint * 7919 % 41 - 21)::int END, at,
+    CASE WHEN n % 49 = 7 THEN 'early_years' ELSE 'send' END
 FROM generate_series(1, {rows}) n,
     LATERAL (SELECT timestamptz '2019-05-14 09:00Z' - ({rows} - n) * interval '29 seconds' AS at) t,
     LATERAL (SELECT n % 20 AS k) k,

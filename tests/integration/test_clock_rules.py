@@ -12,6 +12,7 @@ from s2s_portal import clock
 from s2s_portal.database import UnitOfWork
 from s2s_portal.errors import NotAllowed
 from s2s_portal.identity import SYSTEM
+from s2s_portal.models.body import OfficerBody
 from s2s_portal.models.clocks import ClockBreach, ClockKind, CouncilClosure, ReferralClock
 from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.referral import Referral
@@ -263,6 +264,10 @@ def test_the_daily_list_goes_to_the_mailbox_and_to_whoever_asked(
     assert own["address"] == "officer@council.example"
     assert own["lines"] == [f"{mine.reference}: Acknowledge, due today"]
     assert "/triage/?status=mine&sort=due" in str(own["link"])
+    # In another team from now on, what was given to them is not theirs to read of.
+    session.add(OfficerBody(account_id="officer", body="early_years", by_id="a", by_name="A"))
+    session.flush()
+    assert daily_list.send_out() == 1
     with clock.frozen(clock.from_local(date(2019, 5, 18), 7)):  # a Saturday
         assert daily_list.send_out() == 0
     monkeypatch.setitem(client.app.config, "S2S_DAILY_LIST", False)

@@ -20,6 +20,8 @@ from s2s_portal import Actor, clock
 from s2s_portal.database import UnitOfWork
 from s2s_portal.identity import SYSTEM
 from s2s_portal.models.answer import DraftCopy
+from s2s_portal.models.body import OfficerBody
+from s2s_portal.models.bulk import Bulk, BulkRun
 from s2s_portal.models.clocks import CouncilClosure
 from s2s_portal.models.codes import Status
 from s2s_portal.models.conversation import AdviceAction, AdviceEvent, Side
@@ -136,7 +138,17 @@ READERS: dict[str, set[str]] = {
     "clock_change": {*OF_MINE, "administrator"},
     "clock_breach": OF_MINE,
     "worklist_entry": {*OFFICERS, "system"},
-    "officer": {*OFFICERS, "system"},
+    "triage_body": set(PEOPLE),
+    "triage_rule": set(PEOPLE),
+    "officer_body": {*OFFICERS, "administrator", "system"},
+    # Two officers of the body; what "officer" wrote waits for the other, who has not written.
+    "triage_handover": {*OFFICERS, "system"},
+    "panel_meeting": {*OFFICERS, "system"},
+    "panel_reviewer": {*OFFICERS, "system"},
+    "panel_item": {*OFFICERS, "system"},
+    "panel_comment": {"officer", "system"},
+    "bulk_run": {"officer", "system"},
+    "officer": {*OFFICERS, "administrator", "system"},
     "officer_assignment": {*OFFICERS, "system"},
     # Each their own: the one here is the first officer's.
     "saved_list": {"officer", "system"},
@@ -249,6 +261,16 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "clock_change": (CLOCK_MOVERS, set(), set()),
     "clock_breach": (set(), set(), set()),
     "worklist_entry": (set(), set(), set()),
+    "triage_body": (set(), set(), set()),
+    "triage_rule": ({"administrator", "system"}, set(), set()),
+    "officer_body": ({"administrator", "system"}, set(), {"administrator", "system"}),
+    "triage_handover": ({*OFFICERS, "system"}, set(), set()),
+    # Called, put on and written by "officer", who chairs: nobody does that in another's name.
+    "panel_meeting": ({"officer", "system"}, {"officer", "system"}, set()),
+    "panel_reviewer": ({"officer", "system"}, set(), set()),
+    "panel_item": ({"officer", "system"}, {*OFFICERS, "system"}, set()),
+    "panel_comment": ({"officer", "system"}, set(), set()),
+    "bulk_run": ({"officer", "system"}, set(), set()),
     # The row there is the first officer's: nobody comes in another's name.
     "officer": ({"officer", "system"}, {"officer", "system"}, set()),
     "officer_assignment": ({*OFFICERS, "system"}, {*OFFICERS, "system"}, set()),
@@ -319,7 +341,7 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     mine = rows.referral(session, MINE, status=Status.ALLOCATED)
     draft = rows.referral(session, DRAFT, status=Status.DRAFT)
     rows.referral(session, EXPIRED, status=Status.EXPIRED)
-    rows.referral(session, OTHERS, urn=OTHER_SCHOOL)
+    others = rows.referral(session, OTHERS, urn=OTHER_SCHOOL)
     former = rows.referral(session, FORMER, status=Status.ALLOCATED)
     made = rows.allocation(session, mine, "practitioner")
     rows.visit(session, mine, made, 1, issued=True)
@@ -333,6 +355,8 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     rows.decision(session, mine)
     rows.note_and_flag(session, mine)
     rows.offered(session, mine, "practitioner")
+    rows.panel(session, mine)
+    rows.handed_over(session, others)
     _conversations(session, mine, former)
     ledger.post_charge(work, referrals.get(MINE, whole=True), by=SYSTEM)
     done = {"at": clock.now(), "by_id": "finance", "by_name": "Fay Finance"}
@@ -372,6 +396,14 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
                 by_name="Ola Officer",
             ),
             SavedList(officer_id="officer", name="Late", query="status=overdue"),
+            BulkRun(
+                token="once", what=Bulk.FLAG, results=[], by_id="officer", by_name="Ola Officer"
+            ),
+            # Both bodies: what they see is what somebody sees of whom nothing is said.
+            *(
+                OfficerBody(account_id="officer", body=body, by_id="a", by_name="A")
+                for body in ("send", "early_years")
+            ),
             ImportRun(
                 **done,
                 file_name="gias.csv",
@@ -600,6 +632,7 @@ def tried_on(asked: Asked) -> dict[str, str]:
         "establishment": "WHERE urn = 900101",
         "advice_request": f"WHERE reference = '{ADVICE}'",
         "advice_event": f"WHERE {ADVICE_OWNER} = '{ADVICE}'",
+        "triage_handover": "",
     }
 
 

@@ -362,6 +362,9 @@ def test_a_nursery_pays_nothing(client: Client, session: Session) -> None:
     reference = answers.submitted(client.sign_on("nursery-senco"))
     sent = row(session, reference)
     assert sent.fee_pence == 0
+    # And it is in the queue of the team for early years, by a rule that stays known.
+    assert sent.body == "early_years"
+    assert sent.body_rule_id is not None
     page = client.get("referrals.show", reference=reference)
     assert "There is nothing to pay." in page.words
 

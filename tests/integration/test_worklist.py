@@ -56,7 +56,7 @@ def test_worklist_says_what_waits_and_names_no_child(
     page = client.sign_on("officer").get("triage.index")
     assert page.all("//tbody/tr/*") == [
         REF,
-        "Little Snoring Invented PrimaryPrimary",
+        "Little Snoring Invented PrimaryPrimarySEND team",
         "Social, emotional and mental health",
         "Pupil",
         "11 May 20193 days ago",

@@ -23,6 +23,7 @@ NEVER_CHANGED = (
     "allocation_cap",
     "allocation_ending",
     "audit_entry",
+    "bulk_run",
     "clock_breach",
     "clock_change",
     "decision",
@@ -42,6 +43,8 @@ NEVER_CHANGED = (
     "message",
     "newcomer",
     "other_service",
+    "panel_comment",
+    "panel_reviewer",
     "plan_rule",
     "posting",
     "practitioner_event",
@@ -56,6 +59,8 @@ NEVER_CHANGED = (
     "service_level",
     "service_terms",
     "support_level",
+    "triage_handover",
+    "triage_rule",
     "workload_weight",
 )
 # What is really tried, of no row, so that nothing changes even where it is allowed.
