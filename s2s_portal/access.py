@@ -7,7 +7,7 @@ a check forgotten here shows nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ from s2s_portal.errors import (
 from s2s_portal.identity import NOBODY, Actor, Role, acting_as, current_actor
 from s2s_portal.models.codes import UNSENT
 from s2s_portal.models.practitioner import Allocation
+from s2s_portal.models.reallocation import Supporter
 from s2s_portal.models.referral import Referral
 from s2s_portal.state import state
 
@@ -229,13 +230,19 @@ def goes_by_allocation(actor: Actor) -> bool:
     return actor.has(Role.PRACTITIONER, Role.LEAD)
 
 
-def may_see(actor: Actor, referral: Referral, allocation: Allocation | None) -> bool:
+def may_see(
+    actor: Actor,
+    referral: Referral,
+    allocation: Allocation | None,
+    supporters: Iterable[Supporter] = (),
+) -> bool:
     """Whether `actor` may see `referral`, whose open allocation (if any) is `allocation`.
 
-    Officers see all but drafts; a school its own; a practitioner what is theirs now; a lead what is
-    with their school now. Nobody else sees a referral at all: not Finance, not the auditor.
-    `allocation.practitioner` must be loaded. That a lead's own account is tied at that school is
-    the database's to say: untied, they do not find the referral.
+    Officers see all but drafts; a school its own; a practitioner what is theirs now, or what they
+    support; a lead what is with their school now, or supported by it. Nobody else sees a referral
+    at all: not Finance, not the auditor, nobody who had it before. The `practitioner` of the
+    allocation and of `supporters`, the open ones, must be loaded. That a lead's own account is tied
+    at that school is the database's to say: untied, they do not find the referral.
     """
     if actor.has(Role.SYSTEM):
         return True
@@ -243,15 +250,25 @@ def may_see(actor: Actor, referral: Referral, allocation: Allocation | None) -> 
         return True
     if actor.has(Role.REFERRER) and referral.urn in actor.establishments:
         return True
-    if allocation is None:
-        return False
-    theirs = allocation.practitioner
-    if actor.has(Role.PRACTITIONER) and theirs.account_id == actor.id:
+    at_work: list[Allocation | Supporter] = [*([allocation] if allocation else []), *supporters]
+    return any(_is_of(actor, one) for one in at_work)
+
+
+def _is_of(actor: Actor, one: Allocation | Supporter) -> bool:
+    """Whether it is the actor who works on the referral, or somebody of the school they lead."""
+    theirs = one.practitioner
+    # Of another school's staff the database shows nobody the row, and so says that it is not they.
+    if actor.has(Role.PRACTITIONER) and theirs is not None and theirs.account_id == actor.id:
         return theirs.active and theirs.provider_urn == actor.provider
-    return actor.has(Role.LEAD) and allocation.provider_urn == actor.provider
+    return actor.has(Role.LEAD) and one.provider_urn == actor.provider
 
 
-def check_may_see(actor: Actor, referral: Referral, allocation: Allocation | None) -> None:
+def check_may_see(
+    actor: Actor,
+    referral: Referral,
+    allocation: Allocation | None,
+    supporters: Iterable[Supporter] = (),
+) -> None:
     """Raise NotFound unless `actor` may see `referral`: absent and not-yours look the same."""
-    if not may_see(actor, referral, allocation):
+    if not may_see(actor, referral, allocation, supporters):
         raise NotFound()

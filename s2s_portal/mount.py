@@ -190,7 +190,7 @@ def _root_blueprint() -> Blueprint:
     )  # the one late import: views know services, not us
     from s2s_portal.blueprints.administration.weights import bp as administration
     from s2s_portal.blueprints.advice.views import bp as advice
-    from s2s_portal.blueprints.allocation.map_views import bp as allocation
+    from s2s_portal.blueprints.allocation.all_views import bp as allocation
     from s2s_portal.blueprints.evaluation.views import bp as evaluation
     from s2s_portal.blueprints.finance.views import bp as finance
     from s2s_portal.blueprints.home import bp as home

@@ -99,7 +99,7 @@ referral_decided = _signal(
 )
 allocation_made = _signal(
     "allocation_made",
-    "An officer has given a referral to a practitioner.",
+    "An officer has given a referral to a practitioner, the first or another.",
     "reference",
     "urn",
     "by",

@@ -31,6 +31,13 @@ from s2s_portal.models.practitioner import (
     PractitionerEvent,
     Release,
 )
+from s2s_portal.models.reallocation import (
+    AllocationEnding,
+    HandOverNote,
+    Supporter,
+    SupportRole,
+    Why,
+)
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import ServiceLevel, ServiceTerms, Step
 from s2s_portal.models.visit import (
@@ -354,6 +361,51 @@ def allocation(session: Session, row: Referral, key: str, *, ended: bool = False
     session.add(made)
     session.flush()
     return made
+
+
+def handed_on(session: Session, row: Referral, before: str, now: str) -> Allocation:
+    """`row` given by an officer to the practitioner of one account, and then to another's."""
+    first = allocation(session, row, before, ended=True)
+    made = allocation(session, row, now)
+    session.add(
+        AllocationEnding(
+            allocation_id=first.id,
+            referral_id=row.id,
+            next_id=made.id,
+            why=Why.LEFT,
+            hand_over="The class teacher of Canary is new",
+            by_id="officer",
+            by_name="Ola Officer",
+        )
+    )
+    session.flush()
+    return made
+
+
+def beside(session: Session, row: Referral, made: Allocation, key: str) -> Supporter:
+    """Who shadows the practitioner of the allocation `made`, who has written a hand-over note."""
+    person = session.scalars(select(Practitioner).where(Practitioner.account_id == key)).one()
+    note = HandOverNote(
+        referral_id=row.id,
+        allocation_id=made.id,
+        text="Ring before you come",
+        by_id="practitioner",
+        by_name="Pat Practitioner",
+    )
+    found = Supporter(
+        referral_id=row.id,
+        practitioner_id=person.id,
+        practitioner_name=person.name,
+        provider_urn=person.provider_urn,
+        provider_name="Fen View Complex Needs School",
+        role=SupportRole.SHADOWING,
+        reason="To learn",
+        by_id="officer",
+        by_name="Ola Officer",
+    )
+    session.add_all([note, found])
+    session.flush()
+    return found
 
 
 def record(practitioner_id: int) -> list[Base]:

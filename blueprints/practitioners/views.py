@@ -110,6 +110,7 @@ def show(number: int) -> ResponseReturnValue:
         conflicts=conflicts,
         words=practitioner_words,
         keeps=practitioners.keeps(by, row),
+        open_cases=practitioners.open_cases(number) if by.has(Role.OFFICER) else None,
         form=ButtonForm(formdata=None),
     )
 
@@ -181,17 +182,20 @@ def state(number: int) -> ResponseReturnValue:
     """No longer active, or active again: what becomes of the open referrals is said first."""
     by = current_actor()
     row = practitioners.to_keep(number, by)
+    active = not row.active
     form = ButtonForm()
     if form.validate_on_submit():
         try:
             with unit_of_work() as work:
-                practitioners.switch(work, number, active=not row.active, by=by)
+                practitioners.switch(work, number, active=active, by=by)
         except Refused as error:
             refuse(form, error)
             row = practitioners.to_keep(number, by)
         else:
             flash("Saved.", DONE)
-            return redirect(url_for(".show", number=number))
+            hands_on = by.has(Role.OFFICER) and not active and practitioners.open_cases(number)
+            target = "s2s.allocation.hand_on" if hands_on else ".show"
+            return redirect(url_for(target, number=number))
     return page(
         "s2s/practitioners/state.html",
         form=form,

@@ -48,6 +48,7 @@ from s2s_portal.services import (
     standing,
     subjects,
     submission,
+    supporting,
     waiting_messages,
     withdrawing,
 )
@@ -116,6 +117,7 @@ def show(reference: str) -> ResponseReturnValue:
         missing=submission.missing(referral) if in_hand else [],
         earlier=earlier.of(referral) if in_hand and repeats.are_known(referral) else [],
         charge=sections.charge(referral),
+        support_words=supporting.ROLE_WORDS,
         parts=[] if in_hand else reading.parts(referral),
         attached=attachments.shown(referral, refused=True),
         evidence=attachments.evidence(referral),

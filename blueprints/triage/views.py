@@ -25,6 +25,7 @@ from s2s_portal.identity import current_actor
 from s2s_portal.models.codes import UNDECIDED, Closure, Kind, Way
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
+    allocation_history,
     attachments,
     changes,
     checklist,
@@ -34,6 +35,7 @@ from s2s_portal.services import (
     decided,
     decision_lists,
     earlier,
+    handing,
     heads,
     holding,
     ledger,
@@ -47,6 +49,7 @@ from s2s_portal.services import (
     returning,
     sections,
     standing,
+    supporting,
     triage,
     undoing,
     visits,
@@ -68,6 +71,7 @@ def show(reference: str) -> ResponseReturnValue:
     referral = referrals.get(reference, whole=True)
     found = clocks.of(referral)
     shown = threads.talk(referral)
+    turns = allocation_history.of(referral)
     answer = page(
         "s2s/triage/show.html",
         referral=referral,
@@ -80,7 +84,11 @@ def show(reference: str) -> ResponseReturnValue:
         stands=worklist.stands(referral.status.value),
         colour=standing.colour(referral.status),
         history=standing.history(referral),
-        allocation=referrals.open_allocation(referral),
+        allocation=allocation_history.present(turns),
+        turns=turns,
+        why_words=handing.WHY_WORDS,
+        supporters=referrals.supporters(referral) if turns else [],
+        support_words=supporting.ROLE_WORDS,
         visits=standing.visits(referral),
         parts=reading.parts(referral),
         attached=attachments.shown(referral),

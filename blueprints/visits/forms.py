@@ -254,6 +254,15 @@ class AddendumForm(S2SForm):
     text = Paragraphs("What do you want to add?", [Needed("Enter what you want to add")])
 
 
+class HandOverForm(S2SForm):
+    """What a practitioner writes for whoever has the referral next."""
+
+    text = Paragraphs(
+        "What should whoever comes next know?",
+        [Needed("Enter what whoever comes next should know")],
+    )
+
+
 def outcomes_form(outcomes: Sequence[OutcomeWanted]) -> Any:
     """A form with one question and one comment for each outcome the school wanted."""
 

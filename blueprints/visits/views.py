@@ -18,6 +18,7 @@ from s2s_portal.blueprints.pages import link_of_visitor, page, pdf, refuse
 from s2s_portal.blueprints.visits.forms import (
     AddendumForm,
     BookForm,
+    HandOverForm,
     IssueForm,
     RecordForm,
     outcomes_form,
@@ -28,14 +29,17 @@ from s2s_portal.errors import NotFound, OutOfOrder, RecordIssued, Refused, Stale
 from s2s_portal.identity import Role, current_actor
 from s2s_portal.models.visit import Visit, VisitKind
 from s2s_portal.services import (
+    allocation_history,
     attachments,
     caseload,
     changes,
     closing,
+    handing,
     reading,
     records,
     referrals,
     standing,
+    supporting,
     visits,
     waiting_messages,
 )
@@ -71,9 +75,10 @@ def index() -> ResponseReturnValue:
 def show(reference: str) -> ResponseReturnValue:
     """The case: what the school asked for, and every visit with its record."""
     referral = referrals.get(reference, whole=True)
-    allocation = referrals.open_allocation(referral)
+    allocation = standing.practitioner(referral)
     if allocation is None:
         raise NotFound()
+    place = visits.place_of(referral, current_actor())
     shown = threads.talk(referral)
     answer = page(
         "s2s/visits/show.html",
@@ -82,7 +87,12 @@ def show(reference: str) -> ResponseReturnValue:
         parts=reading.parts(referral, with_upn=False),
         attached=attachments.shown(referral),
         visits=standing.visits(referral),
-        mine=allocation.practitioner.account_id == current_actor().id,
+        place=place,
+        turns=allocation_history.of(referral),
+        supporters=referrals.supporters(referral),
+        support_words=supporting.ROLE_WORDS,
+        writer_of=records.writer_of,
+        why_words=handing.WHY_WORDS,
         kinds=visits.KIND_NAMES,
         is_due=visits.has_begun,
         may_finish=records.may_finish(referral),
@@ -116,7 +126,7 @@ def book(reference: str) -> ResponseReturnValue:
         else:
             return _after_booking(reference, visit)
     referral = referrals.get(reference)
-    visits.allocation_to(referral, current_actor())
+    visits.place_to_book(referral, current_actor())
     if not form.out_of_order:
         visits.check_open(referral)
     return page("s2s/visits/book.html", form=form, referral=referral)
@@ -221,7 +231,7 @@ def addendum(reference: str, number: int) -> ResponseReturnValue:
     """Add to an issued record, which itself stays as it is."""
     form = AddendumForm()
     found = records.get(reference, number)
-    visits.allocation_to(found.visit.referral, current_actor())
+    visits.place_to_write(found.visit.referral, current_actor())
     if form.validate_on_submit():
         try:
             with unit_of_work() as work:
@@ -263,14 +273,35 @@ def outcomes(reference: str) -> ResponseReturnValue:
     return page("s2s/visits/outcomes.html", form=form, referral=referral)
 
 
+@bp.route("/<reference>/hand-over", methods=["GET", "POST"])
+@allow(practitioner)
+def hand_over(reference: str) -> ResponseReturnValue:
+    """Write what whoever has the referral next should know; no school reads it."""
+    form = HandOverForm()
+    if form.validate_on_submit():
+        try:
+            with unit_of_work() as work:
+                allocation_history.write(work, reference, text=form.text.data, by=current_actor())
+        except Refused as error:
+            refuse(form, error)
+        else:
+            flash("Your hand-over note is kept. The SEND officers have been told.", DONE)
+            return redirect(url_for(".show", reference=reference))
+    referral = referrals.get(reference)
+    visits.allocation_to(referral, current_actor())
+    if not form.out_of_order:
+        visits.check_open(referral)
+    return page("s2s/visits/hand_over.html", form=form, referral=referral)
+
+
 @bp.get("/<reference>/<int:number>/")
 @allow(readers)
 def read(reference: str, number: int) -> ResponseReturnValue:
     """The record with its addenda, and what this reader may do about it."""
     record = records.get(reference, number)
     referral = record.visit.referral
-    allocation = referrals.open_allocation(referral)
     actor = current_actor()
+    place = visits.place_of(referral, actor) if actor.has(Role.PRACTITIONER) else None
     return page(
         "s2s/visits/read.html",
         button=ButtonForm(),
@@ -279,7 +310,7 @@ def read(reference: str, number: int) -> ResponseReturnValue:
         referral=referral,
         kinds=visits.KIND_NAMES,
         is_school=actor.has(Role.REFERRER) and referral.urn in actor.establishments,
-        is_mine=allocation is not None and allocation.practitioner.account_id == actor.id,
+        is_mine=place is not None and place.writes,
     )
 
 
@@ -315,7 +346,6 @@ def _own_referral(reference: str) -> Any:
 def _own_visit(reference: str, number: int) -> Visit:
     """The visit, once it has begun, for the practitioner who makes it."""
     visit = visits.get(reference, number)
-    allocation = visits.allocation_to(visit.referral, current_actor())
-    records.check_author(visit, allocation)
+    records.check_author(visit, visits.place_to_write(visit.referral, current_actor()))
     records.check_due(visit)
     return visit

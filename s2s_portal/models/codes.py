@@ -79,6 +79,10 @@ class Action(StrEnum):
     HELD = "held"
     RELEASED = "released"
     DECISION_UNDONE = "decision_undone"
+    REALLOCATED = "reallocated"
+    TAKEN_BACK = "taken_back"
+    SUPPORT_ADDED = "support_added"
+    SUPPORT_ENDED = "support_ended"
 
 
 # The status that an event leaves behind; an action that is not here changes none.
@@ -101,6 +105,8 @@ STATUS_AFTER: dict[Action, Status] = {
     Action.UNANSWERED: Status.UNANSWERED,
     Action.RETURN_REOPENED: Status.RETURNED,
     Action.DECISION_UNDONE: Status.SUBMITTED,
+    Action.REALLOCATED: Status.ALLOCATED,
+    Action.TAKEN_BACK: Status.ACCEPTED,
 }
 
 

@@ -58,11 +58,19 @@ class Visit(Base):
     number: Mapped[int] = mapped_column(SmallInteger)
     allocation_id: Mapped[int] = mapped_column(ForeignKey(Allocation.id))
     practitioner_id: Mapped[int] = mapped_column(ForeignKey(Practitioner.id))
-    practitioner: Mapped[Practitioner] = relationship(lazy="raise_on_sql")
+    practitioner: Mapped[Practitioner] = relationship(
+        lazy="raise_on_sql", foreign_keys=[practitioner_id]
+    )
     kind: Mapped[VisitKind] = mapped_column(choice(VisitKind, "kind"))
     starts_at: Mapped[instant]
     ends_at: Mapped[instant]
     note: Mapped[words]
+    # Who writes its record, where it is not who made the visit: it was handed over (F41).
+    writer_id: Mapped[int | None] = mapped_column(ForeignKey(Practitioner.id))
+    # It does not take place: the referral went to somebody else, or to nobody.
+    cancelled_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    cancelled_by_id: Mapped[words]
+    cancelled_by_name: Mapped[words]
     booked_at: Mapped[instant] = mapped_column(default=clock.now)
     booked_by_id: Mapped[str] = mapped_column(Text)
     booked_by_name: Mapped[str] = mapped_column(Text)

@@ -14,10 +14,12 @@ from s2s_portal.models.columns import Done, choice
 
 
 class WorkKind(StrEnum):
-    """What takes time: an open referral beside its visits, and a planned visit beside itself."""
+    """What takes time: an open referral beside its visits, a planned visit beside itself, and an
+    open referral that somebody supports, led by another."""
 
     REFERRAL = "referral"
     VISIT = "visit"
+    SUPPORT = "support"
 
 
 class Weight(Base):

@@ -16,6 +16,7 @@ from s2s_portal import Actor, Role, clock
 from s2s_portal.database import UnitOfWork
 from s2s_portal.models.codes import Achieved, Closure
 from s2s_portal.models.practitioner import Practitioner
+from s2s_portal.models.reallocation import SupportRole, Why
 from s2s_portal.models.visit import VisitKind
 from s2s_portal.models.worklist import Officer
 from s2s_portal.reference_portal import demonstration_words as words
@@ -32,19 +33,23 @@ from s2s_portal.reference_portal.demonstration_schools import (
 from s2s_portal.reference_portal.personas import PERSONAS
 from s2s_portal.services import (
     allocation,
+    allocation_history,
     closing,
     consent,
     drafting,
     ledger,
     officers,
+    reallocating,
     record_answers,
     records,
     referrals,
     repeats,
     sections,
     submission,
+    supporting,
     visits,
 )
+from s2s_portal.services.handing import Fate, Handing
 from s2s_portal.state import setting
 
 SENCOS = {
@@ -138,6 +143,44 @@ def _allocate(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
         practitioner_id=chosen,
         reason="Experience with this need, and room for another case.",
         seen=seen(story),
+        by=by,
+    )
+
+
+def _number_of(work: UnitOfWork, account: str) -> int:
+    return work.session.scalars(
+        select(Practitioner.id).where(Practitioner.account_id == account)
+    ).one()
+
+
+def _hand_over(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    text = "The class teacher is new this term. Ring the SENCo before you come: mornings are best."
+    allocation_history.write(work, story.reference, text=text, by=by)
+
+
+def _reallocate(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    reallocating.reallocate(
+        work,
+        story.reference,
+        practitioner_id=_number_of(work, "practitioner"),
+        reason="Knows this need well, and has room for another case.",
+        handing=Handing(
+            why=Why.PRACTITIONER_ASKED,
+            hand_over="First contact has been made; nothing has been agreed yet.",
+            others=Fate.CANCEL,
+        ),
+        seen=seen(story),
+        by=by,
+    )
+
+
+def _join(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    supporting.add(
+        work,
+        story.reference,
+        practitioner_id=_number_of(work, "practitioner"),
+        role=SupportRole.SPECIALIST,
+        reason="Has worked with this need for years.",
         by=by,
     )
 
@@ -250,6 +293,9 @@ ACTS: dict[str, Act] = {
     "fill": fill,
     "submit": _submit,
     "allocate": _allocate,
+    "hand_over": _hand_over,
+    "reallocate": _reallocate,
+    "join": _join,
     "book": _book,
     "write": _write,
     "issue": _issue,

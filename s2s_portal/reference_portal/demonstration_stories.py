@@ -55,6 +55,8 @@ PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "not answered": ((*SENT, "give_back"), 28),
     "accepted": ((*SENT, "accept"), 2),
     "allocated": (GIVEN, 1),
+    "handed on": ((*GIVEN, "hand_over", "reallocate"), 1),
+    "beside": ((*GIVEN, "join", "book"), 1),
     "booked": ((*GIVEN, "book"), 2),
     "owed": ((*GIVEN, "book"), 9),
     "drafted": ((*GIVEN, "book", "write"), 1),
@@ -149,6 +151,8 @@ CAST: tuple[tuple[str, int, str], ...] = (
     ("judged", JUNIOR, "demo-marlowe"),
     ("closed", JUNIOR, "demo-kaur"),
     ("drafted", JUNIOR, "practitioner"),
+    ("handed on", TRUST_PRIMARY, "demo-marlowe"),
+    ("beside", HIGH_SCHOOL, "other-practitioner"),
 )
 
 
@@ -231,7 +235,7 @@ def _action(name: str, story: Story) -> tuple[Actor, Callable[[UnitOfWork, Actor
     officer = PERSONAS["officer"].actor
     who: dict[str, Actor] = {
         **dict.fromkeys(("start", "fill", "submit", "acknowledge", *CHANGES), story.sender),
-        **dict.fromkeys((*DECISIONS, "allocate", "close", "reopen"), officer),
+        **dict.fromkeys((*DECISIONS, "allocate", "reallocate", "join", "close", "reopen"), officer),
         "take_up": officer,
         "give": OTHER_OFFICER,
         "waive": PERSONAS["finance-approver"].actor,

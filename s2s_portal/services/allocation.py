@@ -52,13 +52,13 @@ def allocate(
     referral = referrals.get(reference, lock=True)
     check_unallocated(referral)
     check_seen(referral, seen)
-    practitioner = _available(work, practitioner_id)
+    practitioner = available(work, practitioner_id)
     found = ranked(referral)  # counted anew, under the lock
     chosen = next((one for one in found if one.practitioner_id == practitioner.id), None)
     if chosen is None:
         raise Refused("This practitioner no longer takes referrals", field="practitioner")
-    overridden = _check_limits(chosen, override=override, by=by)
-    allocation = _made(referral, practitioner, by)
+    overridden = check_limits(chosen, override=override, by=by)
+    allocation = made(referral, practitioner, by)
     allocation.reason, allocation.overridden = reason, overridden
     allocation.rule = rule_of(chosen, found)
     work.session.add(allocation)
@@ -82,7 +82,7 @@ def allocate(
     return allocation
 
 
-def _made(referral: Referral, practitioner: Practitioner, by: Actor) -> Allocation:
+def made(referral: Referral, practitioner: Practitioner, by: Actor) -> Allocation:
     """Who has what from whom, by the names of today."""
     return Allocation(
         referral_id=referral.id,
@@ -101,12 +101,13 @@ def check_unallocated(referral: Referral) -> None:
     if referral.status is Status.ACCEPTED:
         holding.check_not_held(referral)
         return
-    made = referrals.open_allocation(referral)
-    if referral.status is Status.ALLOCATED and made is not None:
+    given = referrals.open_allocation(referral)
+    if referral.status is Status.ALLOCATED and given is not None:
         raise AlreadyAllocated(
-            f"{who(made.by_id, made.by_name)} allocated this referral to {made.practitioner_name}"
-            f" of {made.provider_name} on {written(clock.local(made.at).date())} at"
-            f" {spoken(made.at)}. Nothing has been changed now."
+            f"{who(given.by_id, given.by_name)} allocated this referral to"
+            f" {given.practitioner_name} of {given.provider_name} on"
+            f" {written(clock.local(given.at).date())} at {spoken(given.at)}. Nothing has been"
+            " changed now."
         )
     raise OutOfOrder("Only a referral that has been accepted and is with nobody can be allocated.")
 
@@ -116,7 +117,7 @@ def may_override_caps(by: Actor) -> bool:
     return by.has(Role.OFFICER) and by.has(Role.MANAGER)
 
 
-def _check_limits(chosen: Candidate, *, override: bool, by: Actor) -> str:
+def check_limits(chosen: Candidate, *, override: bool, by: Actor) -> str:
     """What is overridden by choosing them, in words. Raises Refused where that may not be."""
     if chosen.caps and not may_override_caps(by):
         raise Refused(
@@ -134,9 +135,9 @@ def _check_limits(chosen: Candidate, *, override: bool, by: Actor) -> str:
     return "; ".join(passed)
 
 
-def _available(work: UnitOfWork, practitioner_id: int) -> Practitioner:
+def available(work: UnitOfWork, practitioner_id: int) -> Practitioner:
     """The practitioner, with all practitioners of their school locked, always in the same order:
-    what a cap counts cannot change until this is committed."""
+    what a cap counts cannot change until this is committed. Raises Refused for who takes none."""
     school = select(Practitioner.provider_urn).where(Practitioner.id == practitioner_id)
     work.session.execute(
         select(Practitioner.id)

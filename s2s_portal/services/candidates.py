@@ -45,10 +45,13 @@ def primary_need(referral: Referral) -> tuple[str, str]:
     return (found.code, found.label) if found else ("", "")
 
 
-def ranked(referral: Referral, need: str | None = None) -> list[Candidate]:
+def ranked(
+    referral: Referral, need: str | None = None, leaving: int | None = None
+) -> list[Candidate]:
     """Every active practitioner who is not a lead, best first, for `referral`.
 
-    `need` is the code of its primary need, looked up when it is not given. As many statements
+    `need` is the code of its primary need, looked up when it is not given; `leaving` the provider
+    that it leaves, when it is with somebody already. As many statements
     however many practitioners there are. The establishment must be loaded.
     """
     if need is None:
@@ -65,7 +68,7 @@ def ranked(referral: Referral, need: str | None = None) -> list[Candidate]:
     )
     urns = {row.provider_urn for row in rows}
     days, weigh = workload.windows(urns, today), workload.weights(today)
-    limits = caps.limits(today)
+    limits = caps.limits(today, leaving)
     tier = session().scalar(
         select(workload.TIER).select_from(Referral).where(Referral.id == referral.id)
     )
@@ -222,8 +225,11 @@ def takes(today: date) -> ColumnElement[bool]:
     )
 
 
-def takers() -> tuple[list[Taker], Weights]:
-    """Everybody who takes referrals, and what a referral weighs: for many referrals at once."""
+def takers(leaving: int | None = None) -> tuple[list[Taker], Weights]:
+    """Everybody who takes referrals, and what a referral weighs: for many referrals at once.
+
+    `leaving` is the provider that they all leave, when they are with somebody already.
+    """
     today = clock.today()
     lately = Allocation.at >= clock.from_local(today - WEEK, 0)
     query, given = workload.base(
@@ -239,7 +245,7 @@ def takers() -> tuple[list[Taker], Weights]:
         .all()
     )
     days = workload.windows({row.provider_urn for row in rows}, today)
-    weigh, limits = workload.weights(today), caps.limits(today)
+    weigh, limits = workload.weights(today), caps.limits(today, leaving)
     return [taker(row, days[row.provider_urn], weigh, limits, today) for row in rows], weigh
 
 

@@ -35,11 +35,16 @@ SCOPE_WORDS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """The caps that hold on a day; how many each provider has open, and was given in this term."""
+    """The caps that hold on a day; how many each provider has open, and was given in this term.
+
+    `leaving` is the provider that a referral leaves when it goes to somebody else: its own numbers
+    do not grow when a colleague there takes over.
+    """
 
     most: dict[tuple[CapScope, int | None], int | None] = field(default_factory=dict)
     open: dict[int, int] = field(default_factory=dict)
     in_term: dict[int, int] = field(default_factory=dict)
+    leaving: int | None = None
 
     def of(self, scope: CapScope, key: int) -> int | None:
         """The cap that holds for `key`: its own, else the one for all; None without any."""
@@ -56,19 +61,25 @@ class Limits:
             (CapScope.PROVIDER, provider, self.open.get(provider, 0), "open at their school"),
             (CapScope.TERM, provider, self.in_term.get(provider, 0), "to their school this term"),
         ):
+            if scope is not CapScope.PRACTITIONER and provider == self.leaving:
+                continue
             most = self.of(scope, key)
             if most is not None and now >= most:
                 yield f"Limit reached: {words}, {now} of at most {most}"
 
 
-def limits(on: date) -> Limits:
-    """The caps that hold on a day: one statement, one more each if providers or terms have any."""
+def limits(on: date, leaving: int | None = None) -> Limits:
+    """The caps that hold on a day: one statement, one more each if providers or terms have any.
+
+    A referral that goes from one to another within a term counts once for each provider.
+    """
     rows = session().scalars(
         select(Cap).where(Cap.valid_from <= on).order_by(Cap.valid_from, Cap.id)
     )
     most = {(row.scope, row.key): row.most for row in rows}
     scopes = {scope for scope, _key in most}
-    given = select(Allocation.provider_urn, func.count()).group_by(Allocation.provider_urn)
+    number = func.count(Allocation.referral_id.distinct())
+    given = select(Allocation.provider_urn, number).group_by(Allocation.provider_urn)
     still = given.join(Referral, Referral.id == Allocation.referral_id).where(
         Allocation.ended_at.is_(None), Referral.status == Status.ALLOCATED
     )
@@ -78,6 +89,7 @@ def limits(on: date) -> Limits:
         _counted(given.where(Allocation.at >= clock.from_local(term_began(on), 0)))
         if CapScope.TERM in scopes
         else {},
+        leaving,
     )
 
 

@@ -1,6 +1,6 @@
 """What a practitioner, or the lead of a Complex Needs School, has open and owes (F54).
 
-Two statements however many referrals there are: the open allocations, then their visits. Nothing
+Two statements however many referrals there are: those led and supported, then their visits. Nothing
 here names a child: a case is its school and its reference.
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import BigInteger, ColumnElement, Date, Select, Text, null, select
 from sqlalchemy.orm import joinedload
 
 from s2s_portal import clock
@@ -18,16 +19,21 @@ from s2s_portal.database import session
 from s2s_portal.identity import Actor
 from s2s_portal.models.codes import Status
 from s2s_portal.models.practitioner import Allocation, Practitioner
+from s2s_portal.models.reallocation import Supporter
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit
 from s2s_portal.services import visits
+from s2s_portal.services.records import writer_of
+from s2s_portal.services.supporting import ROLE_WORDS
 
 
 @dataclass(frozen=True)
 class Case:
-    """One open referral with the visits made or booked under its present allocation.
+    """One open referral with the visits that concern its practitioner now.
 
-    `contact_by` is by when the school was promised to hear from the practitioner.
+    Those whose record is theirs to write; `role` says, in words, what somebody does who supports
+    it. `contact_by` is by when the school was promised
+    to hear from the practitioner.
     """
 
     reference: str
@@ -36,11 +42,20 @@ class Case:
     allocated_at: datetime
     visits: tuple[Visit, ...]
     contact_by: date | None = None
+    role: str = ""
+    allocation_id: int | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the practitioner leads it and has no visit booked yet."""
+        return not self.role and all(
+            visit.allocation_id != self.allocation_id for visit in self.visits
+        )
 
     @property
     def is_late(self) -> bool:
         """Whether that day has gone by, and the school has no visit to look forward to."""
-        return not self.visits and self.contact_by is not None and self.contact_by < clock.today()
+        return self.is_new and self.contact_by is not None and self.contact_by < clock.today()
 
 
 @dataclass(frozen=True)
@@ -61,7 +76,17 @@ class Caseload:
     @property
     def new(self) -> list[Case]:
         """Cases for which no visit has been booked."""
-        return [case for case in self.cases if not case.visits]
+        return [case for case in self.cases if case.is_new]
+
+    @property
+    def led(self) -> list[Case]:
+        """Cases that they lead themselves."""
+        return [case for case in self.cases if not case.role]
+
+    @property
+    def supported(self) -> list[Case]:
+        """Cases that somebody else leads."""
+        return [case for case in self.cases if case.role]
 
     @property
     def due(self) -> list[CaseVisit]:
@@ -105,13 +130,13 @@ def _is_issued(visit: Visit) -> bool:
 
 
 def of_practitioner(actor: Actor) -> Caseload:
-    """What is allocated to `actor` now."""
+    """What is allocated to `actor` now, and what they support."""
     return _caseload(Practitioner.account_id == actor.id)
 
 
 def of_provider(actor: Actor) -> Caseload:
-    """What is allocated to anybody of the Complex Needs School that `actor` leads."""
-    return _caseload(Allocation.provider_urn == actor.provider)
+    """What is allocated to anybody of the Complex Needs School that `actor` leads, or supported."""
+    return _caseload(Practitioner.provider_urn == actor.provider)
 
 
 def of_number(number: int) -> Caseload:
@@ -120,32 +145,15 @@ def of_number(number: int) -> Caseload:
 
 
 def _caseload(whose: ColumnElement[bool]) -> Caseload:
-    allocations = (
-        session()
-        .execute(
-            select(
-                Allocation.id,
-                Allocation.at,
-                Allocation.practitioner_name,
-                Referral.reference,
-                Referral.school_name,
-                Referral.due_on,
-            )
-            .join(Practitioner, Practitioner.id == Allocation.practitioner_id)
-            .join(Referral, Referral.id == Allocation.referral_id)
-            .where(whose, Allocation.ended_at.is_(None), Referral.status == Status.ALLOCATED)
-            .order_by(Allocation.at, Allocation.id)
-        )
-        .all()
-    )
-    made: dict[int, list[Visit]] = {row.id: [] for row in allocations}
+    rows = session().execute(_leads(whose).union_all(_supports(whose)).order_by("at", "id")).all()
+    made: dict[tuple[int, int], list[Visit]] = {}
     for visit in session().scalars(
         select(Visit)
-        .where(Visit.allocation_id.in_(made))
+        .where(Visit.referral_id.in_({row.id for row in rows}), Visit.cancelled_at.is_(None))
         .order_by(Visit.starts_at)
         .options(joinedload(Visit.record))
     ):
-        made[visit.allocation_id].append(visit)
+        made.setdefault((visit.referral_id, writer_of(visit)), []).append(visit)
     return Caseload(
         [
             Case(
@@ -153,9 +161,45 @@ def _caseload(whose: ColumnElement[bool]) -> Caseload:
                 row.school_name,
                 row.practitioner_name,
                 row.at,
-                tuple(made[row.id]),
+                tuple(made.get((row.id, row.practitioner_id), ())),
                 row.due_on,
+                ROLE_WORDS[row.role] if row.role else "",
+                row.allocation_id,
             )
-            for row in allocations
+            for row in rows
         ]
+    )
+
+
+def _leads(whose: ColumnElement[bool]) -> Select[Any]:
+    return _columns(
+        Allocation.id, Allocation.at, Allocation, Referral.due_on, null().cast(Text)
+    ).where(whose, Allocation.ended_at.is_(None), Referral.status == Status.ALLOCATED)
+
+
+def _supports(whose: ColumnElement[bool]) -> Select[Any]:
+    none = null().cast(BigInteger), Supporter.at, Supporter, null().cast(Date)
+    return _columns(*none, Supporter.role.cast(Text)).where(
+        whose, Supporter.ended_at.is_(None), Referral.status == Status.ALLOCATED
+    )
+
+
+def _columns(
+    allocation: Any, at: Any, beside: type[Allocation] | type[Supporter], due_on: Any, role: Any
+) -> Select[Any]:
+    return (
+        select(
+            Referral.id,
+            allocation.label("allocation_id"),
+            at.label("at"),
+            beside.practitioner_id,
+            beside.practitioner_name,
+            Referral.reference,
+            Referral.school_name,
+            due_on.label("due_on"),
+            role.label("role"),
+        )
+        .select_from(beside)
+        .join(Practitioner, Practitioner.id == beside.practitioner_id)
+        .join(Referral, Referral.id == beside.referral_id)
     )

@@ -75,6 +75,9 @@ EFFECTS: dict[Action, Effect] = {
     Action.ALLOCATED: Effect(
         meets=(Step.ALLOCATION,), stops=(Step.CONTACT,), starts=(Step.CONTACT, Step.FIRST_VISIT)
     ),
+    # A promise that was broken stays so: the clock that it was of ends, and another begins.
+    Action.REALLOCATED: Effect(stops=(Step.CONTACT,), starts=(Step.CONTACT,)),
+    Action.TAKEN_BACK: Effect(stops=ALL, starts=(Step.ALLOCATION,)),
     Action.VISIT_BOOKED: Effect(meets=(Step.CONTACT,)),
     Action.OUTCOMES_RECORDED: Effect(starts=(Step.CLOSURE,)),
     Action.CLOSED: Effect(meets=(Step.CLOSURE,), stops=ALL),
@@ -102,7 +105,7 @@ def follow(
     anything is written, as a school may change its referral once, and the status with the date.
     """
     effect, when = EFFECTS.get(action), When(referral, at)
-    if moved:
+    if moved or action is Action.REALLOCATED:
         referral.due_on = _to_come(referral, effect or Effect(), when)
     if effect is None and action not in VISITED:
         return
@@ -166,6 +169,16 @@ def resume(work: UnitOfWork, referral: Referral, why: Why, *, by: Actor | None =
     """
     work.flush()
     _resume(work, referral, why, When(referral, clock.now()), by or current_actor())
+    referral.due_on = _leading(referral)
+
+
+def keep(work: UnitOfWork, referral: Referral, step: Step, *, by: Actor) -> None:
+    """Let the clock of `step` end as kept now, if it goes: what it promised is there already."""
+    work.flush()
+    for one in open_of(referral):
+        if one.step is step:
+            end(work, one, ClockState.MET, clock.now(), by)
+    work.flush()
     referral.due_on = _leading(referral)
 
 
@@ -270,6 +283,7 @@ def _with_visits_over() -> list[int]:
             .where(
                 Referral.status == Status.ALLOCATED,
                 Visit.ends_at <= clock.now(),
+                Visit.cancelled_at.is_(None),
                 ~exists().where(ReferralClock.visit_id == Visit.id),
             )
             .distinct()
@@ -286,7 +300,11 @@ def _visits(work: UnitOfWork, referral: Referral, by: Actor) -> None:
     over = session().execute(
         select(Visit.id, Visit.ends_at, VisitRecord.issued_at)
         .outerjoin(VisitRecord, VisitRecord.visit_id == Visit.id)
-        .where(Visit.referral_id == referral.id, Visit.ends_at <= clock.now())
+        .where(
+            Visit.referral_id == referral.id,
+            Visit.ends_at <= clock.now(),
+            Visit.cancelled_at.is_(None),
+        )
         .order_by(Visit.ends_at)
     )
     made = over.all()

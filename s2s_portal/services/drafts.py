@@ -74,6 +74,9 @@ KEPT_TABLES = frozenset(
         "advice_request",  # which had been sent before it became a draft
         "advice_event",
         "allocation",
+        "allocation_ending",
+        "hand_over_note",
+        "supporter",
         "visit",
         "visit_record",
         "recommendation",

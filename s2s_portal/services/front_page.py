@@ -173,7 +173,8 @@ def _practitioner() -> list[Counted]:
             Referral.status == Status.ALLOCATED,
         )
     )
-    new = mine.where(~exists().where(Visit.allocation_id == Allocation.id))
+    booked = (Visit.allocation_id == Allocation.id, Visit.cancelled_at.is_(None))
+    new = mine.where(~exists().where(*booked))
     where = "s2s.visits.index"
     return [
         (Tile("new", "New to you", where), new),

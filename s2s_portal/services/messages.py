@@ -29,7 +29,7 @@ from s2s_portal.models.conversation import (
 )
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral
-from s2s_portal.services import notices, referrals, standing
+from s2s_portal.services import notices, referrals, standing, visits
 from s2s_portal.services.threads import About, Thread, entity_of
 
 TOKEN = re.compile(r"[\w-]{1,64}", re.ASCII)
@@ -120,14 +120,21 @@ def _side(one: About, allocation: Allocation | None, by: Actor) -> Side | None:
     if allocation is not None and isinstance(one, Referral):
         if by.has(Role.PRACTITIONER) and _is_theirs(one, by):
             return Side.PRACTITIONER
-        if by.has(Role.LEAD) and allocation.provider_urn == by.provider:
+        if by.has(Role.LEAD) and _is_of_school(one, allocation, by):
             return Side.LEAD
     return Side.COUNCIL if by.has(Role.OFFICER) else None
 
 
 def _is_theirs(referral: Referral, by: Actor) -> bool:
-    allocation = referrals.open_allocation(referral)
-    return allocation is not None and allocation.practitioner.account_id == by.id
+    place = visits.place_of(referral, by)
+    return place is not None and place.writes  # who shadows reads only
+
+
+def _is_of_school(referral: Referral, allocation: Allocation, by: Actor) -> bool:
+    """Whether the school that `by` leads has the case, or supports it."""
+    if allocation.provider_urn == by.provider:
+        return True
+    return any(one.provider_urn == by.provider for one in referrals.supporters(referral))
 
 
 def note_seen(work: UnitOfWork, shown: Thread, *, by: Actor) -> None:

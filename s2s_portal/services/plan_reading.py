@@ -13,14 +13,14 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import NamedTuple
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 
 from s2s_portal import clock, planning
 from s2s_portal.database import session
 from s2s_portal.models.answer import Need
 from s2s_portal.models.codes import Status
 from s2s_portal.models.establishment import Establishment, miles_between
-from s2s_portal.models.practitioner import Allocation, ConflictWeight
+from s2s_portal.models.practitioner import Allocation, ConflictWeight, Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.terms import NeedType, PlanRule
 from s2s_portal.planning import Fit
@@ -143,10 +143,19 @@ class Read:
         )
 
 
-def read() -> Read:
-    """Read all that waits, and everybody who could take it."""
-    waiting = _waiting()
-    found, weigh = candidates.takers()
+WAITS = and_(Referral.status == Status.ACCEPTED, Referral.held_until.is_(None))
+
+
+def read(which: ColumnElement[bool] = WAITS, leaving: Practitioner | None = None) -> Read:
+    """Read all that waits, and everybody who could take it.
+
+    `which` says which referrals instead; with `leaving` they are those that go from a practitioner,
+    who then takes none of them.
+    """
+    waiting = _waiting(which)
+    found, weigh = candidates.takers(leaving.provider_urn if leaving else None)
+    if leaving is not None:
+        found = [person for person in found if person.id != leaving.id]
     urns = {one.urn for one in waiting}
     places = session().scalars(select(Establishment).where(Establishment.urn.in_(urns)))
     return Read(
@@ -160,7 +169,7 @@ def read() -> Read:
     )
 
 
-def _waiting() -> list[Waiting]:
+def _waiting(which: ColumnElement[bool]) -> list[Waiting]:
     today = clock.today()
     rows = session().execute(
         select(
@@ -179,7 +188,7 @@ def _waiting() -> list[Waiting]:
         .join(Establishment, Establishment.urn == Referral.urn)
         .outerjoin(Need, and_(Need.referral_id == Referral.id, Need.rank == 1))
         .outerjoin(NeedType, NeedType.code == Need.code)
-        .where(Referral.status == Status.ACCEPTED, Referral.held_until.is_(None))
+        .where(which)
         .order_by(Referral.received_on, Referral.id)
     )
     return [Waiting._make([*row[:-1], (today - row.received_on).days]) for row in rows]

@@ -13,6 +13,7 @@ from s2s_portal.documents.visit_record import (
 )
 from s2s_portal.models.answer import Subject
 from s2s_portal.models.practitioner import Allocation
+from s2s_portal.models.reallocation import Supporter
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import RecordDocument, VisitRecord
 from s2s_portal.services.labels import YEAR_GROUPS
@@ -20,14 +21,14 @@ from s2s_portal.services.visits import KIND_NAMES
 
 
 def store(
-    work: UnitOfWork, record: VisitRecord, referral: Referral, allocation: Allocation
+    work: UnitOfWork, record: VisitRecord, referral: Referral, made_by: Allocation | Supporter
 ) -> RecordDocument:
     """Render the issued `record` with the addenda it has now, and keep the bytes.
 
-    `allocation` is the one the visit was made under. The record's parts must be loaded.
+    `made_by` says who made the visit, and of which school. The record's parts must be loaded.
     """
     subject = work.session.get(Subject, referral.id)
-    content = render(_lines(record, referral, allocation, about(subject)))
+    content = render(_lines(record, referral, made_by, about(subject)))
     kept = RecordDocument(
         referral_id=referral.id,
         record_id=record.id,
@@ -51,7 +52,7 @@ def about(subject: Subject | None) -> str:
 
 
 def _lines(
-    record: VisitRecord, referral: Referral, allocation: Allocation, subject: str
+    record: VisitRecord, referral: Referral, made_by: Allocation | Supporter, subject: str
 ) -> VisitRecordDocument:
     if record.issued_at is None:
         raise ValueError("only an issued record has a document")
@@ -60,8 +61,8 @@ def _lines(
         reference=referral.reference,
         number=record.visit.number,
         school_name=referral.school_name,
-        practitioner_name=allocation.practitioner_name,
-        provider_name=allocation.provider_name,
+        practitioner_name=made_by.practitioner_name,
+        provider_name=made_by.provider_name,
         kind=KIND_NAMES[record.kind],
         visited_on=record.visited_on,
         started_at=record.started_at,

@@ -19,6 +19,7 @@ from s2s_portal.errors import NotAllowed, NotFound, OutOfOrder, RecordIssued, Re
 from s2s_portal.identity import Actor, Role
 from s2s_portal.models.codes import Action, Status, Withdrawal
 from s2s_portal.models.practitioner import Allocation
+from s2s_portal.models.reallocation import Supporter
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import (
     Acknowledgement,
@@ -28,7 +29,7 @@ from s2s_portal.models.visit import (
     Visit,
     VisitRecord,
 )
-from s2s_portal.services import notices, record_documents, referrals, visits
+from s2s_portal.services import notices, record_documents, referrals, supporting, visits
 from s2s_portal.services.record_answers import Answers, answers_of, check, missing
 from s2s_portal.services.terms import written
 
@@ -97,9 +98,17 @@ def check_due(visit: Visit) -> None:
         )
 
 
-def check_author(visit: Visit, allocation: Allocation) -> None:
-    """Raise NotAllowed unless the visit was made by whom the referral is allocated to now."""
-    if visit.practitioner_id != allocation.practitioner_id:
+def writer_of(visit: Visit) -> int:
+    """The number of who writes the record: who made the visit, unless it was handed over."""
+    return visit.writer_id or visit.practitioner_id
+
+
+def check_author(visit: Visit, place: visits.Place) -> None:
+    """Raise NotAllowed unless the record is for whoever has this place in the case to write, and
+    the visit takes place."""
+    if visit.cancelled_at is not None:
+        raise OutOfOrder("This visit was cancelled, so there is no record of it to write.")
+    if writer_of(visit) != place.number:
         raise NotAllowed("Another practitioner made this visit, so only they can write its record.")
 
 
@@ -112,7 +121,7 @@ def save(
     somebody saved since (saving the very same again is no change), RecordIssued once it is issued,
     Refused for answers that cannot be.
     """
-    referral, _allocation = _hold(visit, by)
+    referral = _hold(visit, by)
     check_due(visit)
     record = of_visit(visit)
     _check_draft(record)
@@ -160,7 +169,7 @@ def issue(work: UnitOfWork, visit: Visit, *, seen: int, by: Actor) -> VisitRecor
     Raises RecordIssued the second time, Stale when the draft is no longer version `seen`, Refused
     (naming the field) when a part is missing.
     """
-    referral, allocation = _hold(visit, by)
+    referral = _hold(visit, by)
     record = of_visit(visit)
     _check_draft(record)
     if record is None:
@@ -172,10 +181,32 @@ def issue(work: UnitOfWork, visit: Visit, *, seen: int, by: Actor) -> VisitRecor
     record.author_id, record.author_name = by.id, by.name
     record.issued_at = clock.now()
     work.flush()
-    record_documents.store(work, record, referral, allocation)
+    record_documents.store(work, record, referral, _made_by(visit))
     _tell_school(work, "record_issued", Action.RECORD_ISSUED, referral, visit.number, by)
     signals.tell(work, signals.visit_recorded, **_of(referral, visit, by))
+    work.flush()
+    supporting.end_writing(work, referral, visit.practitioner_id, by=by)
     return record
+
+
+def _made_by(visit: Visit) -> Allocation | Supporter:
+    """By whose name and school a visit was made: whoever had the case then, or supported it."""
+    made = session().get_one(Allocation, visit.allocation_id)
+    if made.practitioner_id == visit.practitioner_id:
+        return made
+    beside = (
+        session()
+        .scalars(
+            select(Supporter)
+            .where(
+                Supporter.referral_id == visit.referral_id,
+                Supporter.practitioner_id == visit.practitioner_id,
+            )
+            .order_by(Supporter.id)
+        )
+        .first()
+    )
+    return beside or made
 
 
 def add_addendum(work: UnitOfWork, record: VisitRecord, *, text: str, by: Actor) -> Addendum:
@@ -185,7 +216,7 @@ def add_addendum(work: UnitOfWork, record: VisitRecord, *, text: str, by: Actor)
     """
     visit = work.session.get_one(Visit, record.visit_id)
     referral = _locked(visit)
-    visits.allocation_to(referral, by)
+    visits.place_to_write(referral, by)
     whole = of_visit(visit)
     if whole is None or whole.issued_at is None:
         raise OutOfOrder("This record has not been issued yet. Change the draft instead.")
@@ -205,8 +236,7 @@ def add_addendum(work: UnitOfWork, record: VisitRecord, *, text: str, by: Actor)
     work.session.add(addendum)
     work.flush()
     work.session.refresh(whole, ["addenda"])
-    made_by = work.session.get_one(Allocation, visit.allocation_id)
-    record_documents.store(work, whole, referral, made_by)
+    record_documents.store(work, whole, referral, _made_by(visit))
     _tell_school(work, "addendum_written", Action.ADDENDUM_WRITTEN, referral, visit.number, by)
     signals.tell(
         work, signals.addendum_written, addendum=addendum.number, **_of(referral, visit, by)
@@ -274,15 +304,14 @@ def document(record: VisitRecord) -> bytes:
     return content
 
 
-def _hold(visit: Visit, by: Actor) -> tuple[Referral, Allocation]:
+def _hold(visit: Visit, by: Actor) -> Referral:
     """Lock the referral for the practitioner whose visit it was, while it is open, or while a
     draft may still be finished."""
     referral = _locked(visit)
-    allocation = visits.allocation_to(referral, by)
-    check_author(visit, allocation)
+    check_author(visit, visits.place_to_write(referral, by))
     if not may_finish(referral) or of_visit(visit) is None:
         visits.check_open(referral)
-    return referral, allocation
+    return referral
 
 
 def may_finish(referral: Referral) -> bool:

@@ -19,6 +19,7 @@ from s2s_portal.models.change import SectionOpening
 from s2s_portal.models.codes import GIVEN, STATUS_AFTER, Action, Status
 from s2s_portal.models.decision import Decision
 from s2s_portal.models.practitioner import Allocation
+from s2s_portal.models.reallocation import Supporter
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.services import clocks
 
@@ -91,14 +92,33 @@ def get(
     referral = session().scalars(query, {"reference": tidy}).unique().one_or_none()
     if referral is None:
         raise NotFound()
-    actor = current_actor()
-    allocation = open_allocation(referral) if access.goes_by_allocation(actor) else None
-    access.check_may_see(actor, referral, allocation)
+    _check_may_see(current_actor(), referral)
     if whole:
         audit.looked_at("referral", referral.reference)
         if sections is not None:
             _load(referral, sections)
     return referral
+
+
+def _check_may_see(actor: Actor, referral: Referral) -> None:
+    if not access.goes_by_allocation(actor):
+        access.check_may_see(actor, referral, None)
+        return
+    allocation = open_allocation(referral)
+    if not access.may_see(actor, referral, allocation):  # only then is it asked who supports
+        access.check_may_see(actor, referral, allocation, supporters(referral))
+
+
+def supporters(referral: Referral) -> list[Supporter]:
+    """Who supports the practitioner of `referral` now, first come first."""
+    return list(
+        session().scalars(
+            select(Supporter)
+            .where(Supporter.referral_id == referral.id, Supporter.ended_at.is_(None))
+            .order_by(Supporter.id)
+            .options(joinedload(Supporter.practitioner))
+        )
+    )
 
 
 def _load(referral: Referral, sections: frozenset[str]) -> None:

@@ -104,7 +104,11 @@ def _turn(row: Any) -> Turn | None:
 def _rows() -> Select[*tuple[Any, ...]]:
     coming = (
         select(func.min(Visit.starts_at))
-        .where(Visit.referral_id == Referral.id, Visit.starts_at > clock.now())
+        .where(
+            Visit.referral_id == Referral.id,
+            Visit.starts_at > clock.now(),
+            Visit.cancelled_at.is_(None),
+        )
         .correlate(Referral)
         .scalar_subquery()
         .label("next_visit")

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 from sqlalchemy.orm import joinedload
 
 from s2s_portal import clock
 from s2s_portal.database import session
 from s2s_portal.models.codes import GIVEN, TURNED_AWAY, Action, Status
 from s2s_portal.models.practitioner import Allocation
+from s2s_portal.models.reallocation import Supporter
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.visit import Visit, VisitRecord
 from s2s_portal.services import holding
@@ -89,6 +90,10 @@ HAPPENED = {
     Action.HELD: "Put on hold",
     Action.RELEASED: "No longer on hold",
     Action.DECISION_UNDONE: "Decision taken back",
+    Action.REALLOCATED: "Another practitioner has the referral",
+    Action.TAKEN_BACK: "No longer with the practitioner",
+    Action.SUPPORT_ADDED: "Another practitioner joins in",
+    Action.SUPPORT_ENDED: "A practitioner no longer joins in",
 }
 
 COLOURS = {
@@ -146,7 +151,12 @@ def stands(referral: Referral, next_visit: datetime | None = None) -> str:
 
 def next_visit(visits: Sequence[Visit]) -> datetime | None:
     """When the first of `visits` that is still to come begins; None when there is none."""
-    return min((v.starts_at for v in visits if v.starts_at > clock.now()), default=None)
+    return min((v.starts_at for v in visits if is_coming(v)), default=None)
+
+
+def is_coming(visit: Visit) -> bool:
+    """Whether the visit is still to begin and takes place."""
+    return visit.starts_at > clock.now() and visit.cancelled_at is None
 
 
 def _near(day: date) -> str:
@@ -229,9 +239,39 @@ def practitioner(referral: Referral) -> Allocation | None:
     )
 
 
+def beside(referral: Referral) -> Sequence[Supporter]:
+    """Who joins in beside the practitioner now, by the names that the school may see."""
+    return (
+        session()
+        .scalars(
+            select(Supporter)
+            .where(Supporter.referral_id == referral.id, Supporter.ended_at.is_(None))
+            .order_by(Supporter.id)
+        )
+        .all()
+    )
+
+
+def was_given(referral: Referral) -> bool:
+    """Whether `referral` has been with a practitioner, as far as it can be told without asking.
+
+    One that was taken back is accepted again: its history says so, if it is at hand.
+    """
+    if referral.status in GIVEN:
+        return True
+    if referral.status is not Status.ACCEPTED:
+        return False
+    if "events" in inspect(referral).unloaded:
+        return True
+    return any(event.action is Action.TAKEN_BACK for event in referral.events)
+
+
 def visits(referral: Referral) -> Sequence[Visit]:
-    """The visits booked, in order, each with its record (the school sees issued ones only)."""
-    if referral.status not in GIVEN:
+    """The visits booked, in order, each with its record (the school sees issued ones only).
+
+    Also of a referral that was taken back and is with nobody again: what was made stays to read.
+    """
+    if not was_given(referral):
         return []
     return (
         session()

@@ -14,6 +14,7 @@ from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import OutOfOrder, Refused
 from s2s_portal.identity import Actor
 from s2s_portal.models.codes import UNSENT, Action, Status
+from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import holding, ledger, notices, referrals
 
@@ -39,7 +40,11 @@ def why_not(referral: Referral) -> str:
     followed = exists().where(
         Referral.copied_from_id == referral.id, Referral.status.not_in(UNSENT)
     )
-    if session().scalar(select(followed)):
+    given = exists().where(Allocation.referral_id == referral.id)
+    copied, was_given = session().execute(select(followed, given)).one()
+    if was_given:
+        return "It has been with a practitioner, so the decision can no longer be taken back."
+    if copied:
         return "The school has sent a corrected copy of this referral, so decide on that one."
     return ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import joinedload
@@ -10,12 +11,13 @@ from sqlalchemy.orm import joinedload
 from s2s_portal import clock, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import NotAllowed, NotFound, OutOfOrder, Refused
-from s2s_portal.identity import Actor
+from s2s_portal.identity import Actor, Role
 from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.practitioner import Allocation
+from s2s_portal.models.reallocation import SupportRole
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit, VisitKind, VisitRecord
-from s2s_portal.services import notices, referrals
+from s2s_portal.services import notices, referrals, standing
 from s2s_portal.services.terms import written
 
 KIND_NAMES: dict[VisitKind, str] = {
@@ -32,6 +34,7 @@ KIND_NAMES: dict[VisitKind, str] = {
     VisitKind.FOLLOW_UP: "Follow-up visit",
 }
 
+NOT_THEIRS = "Only a practitioner this referral is allocated to, or who joins in, can do this."
 LONGEST_AHEAD = timedelta(days=365)
 BOOKING_LOCK = 5_201  # namespace of the advisory locks that put one person's bookings in order
 
@@ -72,8 +75,57 @@ def spoken(instant: datetime) -> str:
     return f"{there.hour % 12 or 12}:{there.minute:02d}{'am' if there.hour < 12 else 'pm'}"
 
 
+class Place(NamedTuple):
+    """Where somebody stands in a case: under which allocation, and what they do beside its lead.
+
+    `number` is the practitioner's; `role` None: they lead it.
+    """
+
+    allocation: Allocation
+    number: int
+    role: SupportRole | None
+
+    @property
+    def books(self) -> bool:
+        """Whether they book visits of their own."""
+        return self.role not in {SupportRole.SHADOWING, SupportRole.WRITING}
+
+    @property
+    def writes(self) -> bool:
+        """Whether they write records of visits."""
+        return self.role is not SupportRole.SHADOWING
+
+
+def place_of(referral: Referral, by: Actor) -> Place | None:
+    """Where `by` stands in the case as a practitioner; None for a lead, and for anybody else."""
+    allocation = referrals.open_allocation(referral)
+    if allocation is not None and allocation.practitioner.account_id == by.id:
+        return Place(allocation, allocation.practitioner_id, None)
+    for one in referrals.supporters(referral) if by.has(Role.PRACTITIONER) else []:
+        if one.practitioner is not None and one.practitioner.account_id == by.id:
+            given = standing.practitioner(referral)  # its practitioner may be another school's
+            return Place(given, one.practitioner_id, one.role) if given else None
+    return None
+
+
+def place_to_book(referral: Referral, by: Actor) -> Place:
+    """The place of `by`. Raises NotAllowed for a lead, and for who reads or only writes."""
+    place = place_of(referral, by)
+    if place is None or not place.books:
+        raise NotAllowed(NOT_THEIRS)
+    return place
+
+
+def place_to_write(referral: Referral, by: Actor) -> Place:
+    """The place of `by`. Raises NotAllowed for a lead, and for who reads only."""
+    place = place_of(referral, by)
+    if place is None or not place.writes:
+        raise NotAllowed(NOT_THEIRS)
+    return place
+
+
 def allocation_to(referral: Referral, by: Actor) -> Allocation:
-    """The open allocation of `referral` to `by`, who alone visits and writes.
+    """The open allocation of `referral` to `by`, who leads it.
 
     Raises NotAllowed for a lead or anybody else who may only read.
     """
@@ -101,15 +153,14 @@ def book(
     OutOfOrder when it is not open, Refused for times that cannot be.
     """
     referral = referrals.get(reference, lock=True)
-    allocation = allocation_to(referral, by)
+    place = place_to_book(referral, by)
     check_open(referral)
     _check_day(referral, day)
     starts_at = clock.from_local(day, starts.hour, starts.minute)
     ends_at = clock.from_local(day, ends.hour, ends.minute)
     if ends_at <= starts_at:  # instants: in the night that the clocks change, the wall may differ
         raise Refused("The end time must be later than the start time.", field="ends")
-    session().execute(select(func.pg_advisory_xact_lock(BOOKING_LOCK, allocation.practitioner_id)))
-    clash = _overlapping(allocation.practitioner_id, starts_at, ends_at)
+    clash = overlapping(place.number, starts_at, ends_at)
     if clash is not None:
         if (clash.referral_id, clash.starts_at, clash.ends_at, clash.kind) == (
             referral.id,
@@ -126,8 +177,8 @@ def book(
     visit = Visit(
         referral=referral,
         number=_next_number(referral),
-        allocation_id=allocation.id,
-        practitioner_id=allocation.practitioner_id,
+        allocation_id=place.allocation.id,
+        practitioner_id=place.number,
         kind=kind,
         starts_at=starts_at,
         ends_at=ends_at,
@@ -196,7 +247,9 @@ def _check_day(referral: Referral, day: date) -> None:
         raise Refused(f"The visit must be on or before {written(latest)}.", field="day")
 
 
-def _overlapping(practitioner_id: int, starts_at: datetime, ends_at: datetime) -> Visit | None:
+def overlapping(practitioner_id: int, starts_at: datetime, ends_at: datetime) -> Visit | None:
+    """A visit that somebody makes in that time, if there is one; their bookings wait meanwhile."""
+    session().execute(select(func.pg_advisory_xact_lock(BOOKING_LOCK, practitioner_id)))
     return (
         session()
         .scalars(
@@ -206,6 +259,7 @@ def _overlapping(practitioner_id: int, starts_at: datetime, ends_at: datetime) -
                 Visit.practitioner_id == practitioner_id,
                 Visit.starts_at < ends_at,
                 Visit.ends_at > starts_at,
+                Visit.cancelled_at.is_(None),
                 # What was booked for a referral that has since been withdrawn does not take place.
                 or_(
                     Referral.status != Status.WITHDRAWN,

@@ -96,7 +96,8 @@ def stage_of(status: Status, visits: Sequence[Visit]) -> Stage:
     if status is Status.ACCEPTED:
         return Stage.ACCEPTED
     now = clock.now()
-    return Stage.VISITED if any(visit.starts_at <= now for visit in visits) else Stage.ALLOCATED
+    made = any(visit.starts_at <= now and visit.cancelled_at is None for visit in visits)
+    return Stage.VISITED if made else Stage.ALLOCATED
 
 
 def effect(referral: Referral) -> Effect:

@@ -1,6 +1,6 @@
 """How much of a practitioner's time their work takes: the one place where that is worked out (F35).
 
-    workload = (sum of the weights of open referrals
+    workload = (sum of the weights of open referrals, and of those supported
                 + length of each planned visit + weight of a visit, each)
                / hours of release that are left
 
@@ -27,6 +27,7 @@ from s2s_portal.models.codes import Status
 from s2s_portal.models.decision import Decision, SupportLevel
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.practitioner import Absence, Allocation, Practitioner, Release
+from s2s_portal.models.reallocation import Supporter
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit
 from s2s_portal.models.workload import Weight, WorkKind
@@ -51,10 +52,11 @@ TIER: ColumnElement[int | None] = (
 
 
 class Weights(NamedTuple):
-    """Minutes for a referral of each tier (None: of any other), and for a visit."""
+    """Minutes for a referral of each tier (None: of any other), for a visit, for one supported."""
 
     referral: Mapping[int | None, int]
     visit: int
+    support: int = 0
 
     def of(self, tier: int | None) -> int:
         """Minutes that an open referral of `tier` takes."""
@@ -72,11 +74,13 @@ class Load(NamedTuple):
     visits: int
     visit_minutes: int
     available: int | None
+    supported: int = 0
+    support_minutes: int = 0
 
     @property
     def minutes(self) -> int:
         """All the work."""
-        return self.case_minutes + self.visit_minutes
+        return self.case_minutes + self.visit_minutes + self.support_minutes
 
     def percent(self, more: int = 0) -> int | None:
         """The workload with `more` minutes of work; None when there are no hours to go by."""
@@ -112,8 +116,10 @@ class Load(NamedTuple):
     @property
     def words(self) -> str:
         """How the number comes about, in one sentence."""
+        beside = f", {self.supported} more supported ({_hours(self.support_minutes)})"
         work = (
-            f"{_count(self.cases, 'open referral')} ({_hours(self.case_minutes)}) and"
+            f"{_count(self.cases, 'open referral')} ({_hours(self.case_minutes)})"
+            f"{beside if self.supported else ''} and"
             f" {_count(self.visits, 'visit')} ({_hours(self.visit_minutes)})"
             " in the next four school weeks"
         )
@@ -146,13 +152,13 @@ def weights(on: date) -> Weights:
         select(Weight).where(Weight.valid_from <= on).order_by(Weight.valid_from)
     )
     referral: dict[int | None, int] = {}
-    visit = 0
+    other = {WorkKind.VISIT: 0, WorkKind.SUPPORT: 0}
     for row in rows:
-        if row.kind is WorkKind.VISIT:
-            visit = row.minutes
-        else:
+        if row.kind is WorkKind.REFERRAL:
             referral[row.tier] = row.minutes
-    return Weights(referral, visit)
+        else:
+            other[row.kind] = row.minutes
+    return Weights(referral, other[WorkKind.VISIT], other[WorkKind.SUPPORT])
 
 
 def all_weights() -> list[Weight]:
@@ -174,7 +180,7 @@ def base(
 
     For a caller who adds columns of their own; `more` are sums over the allocations `which`, which
     hold the open ones. Columns: `id`, `name`, `provider_urn`, `leaving_on`, `active`, `tiers`,
-    `starts`, `ends`, `releases`, `absences`.
+    `starts`, `ends`, `supported`, `releases`, `absences`.
     """
     cases = _cases(which, more)
     planned = _planned(today)
@@ -189,6 +195,7 @@ def base(
             cases.c.tiers,
             planned.c.starts,
             planned.c.ends,
+            _supported().label("supported"),
             released.c.releases,
             away.c.absences,
         )
@@ -232,6 +239,8 @@ def load(row: Any, days: list[date], weigh: Weights) -> Load:
         visits=len(visits),
         visit_minutes=int(sum(visits)) + weigh.visit * len(visits),
         available=_available(row, days),
+        supported=row.supported,
+        support_minutes=row.supported * weigh.support,
     )
 
 
@@ -340,11 +349,18 @@ def _planned(today: date) -> Subquery:
         .join(Referral, Referral.id == Visit.referral_id)
         .where(
             and_(Visit.starts_at >= starts, Visit.starts_at < starts + FARTHEST),
+            Visit.cancelled_at.is_(None),
             OPEN,
         )
         .group_by(Visit.practitioner_id)
         .subquery("planned")
     )
+
+
+def _supported() -> ColumnElement[int]:
+    theirs = and_(Supporter.practitioner_id == Practitioner.id, Supporter.ended_at.is_(None))
+    going = and_(Referral.id == Supporter.referral_id, Referral.status == Status.ALLOCATED)
+    return select(func.count()).where(theirs, going).correlate(Practitioner).scalar_subquery()
 
 
 def _releases() -> Subquery:

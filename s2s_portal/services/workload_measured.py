@@ -23,6 +23,7 @@ MEASURE = func.s2s.workload_measure(bindparam("today", type_=Date)).table_valued
     "tiers",
     "starts",
     "ends",
+    "supported",
     column("releases", JSONB),
     column("absences", JSONB),
     name="measured",

@@ -119,7 +119,7 @@ def test_every_outcome_and_no_other_needs_a_result(
     [
         ("colleague", NotFound),
         ("other-practitioner", NotFound),
-        ("lead", NotFound),
+        ("lead", NotAllowed),
         ("officer", NotAllowed),
         ("senco", NotAllowed),
         ("finance", NotFound),

@@ -53,6 +53,7 @@ SEES = {
     "head": {MINE, DRAFT, EXPIRED, FORMER},
     "other-senco": {OTHERS},
     "practitioner": {MINE},
+    "colleague": {MINE},  # who shadows the practitioner there
     "lead": {MINE},
     "other-practitioner": {FORMER},
     "other-lead": {FORMER},
@@ -90,6 +91,7 @@ ADVICE_SEES = {
     "head": {ADVICE, BECAME},
     "other-senco": {OTHERS_ADVICE},
     "practitioner": {BECAME},
+    "colleague": {BECAME},
     "lead": {BECAME},
 }
 OF_ALLOCATED = {person for person, seen in SEES.items() if seen & {MINE, FORMER}}
@@ -102,6 +104,10 @@ OWN_RECORD = {*KEEPERS, *OFFICERS, "practitioner"}
 # Table -> who can read any of its rows.
 READERS: dict[str, set[str]] = {
     "allocation": OF_ALLOCATED,
+    # Of FORMER: officers and whoever has it now, not who had it and not its school.
+    "allocation_ending": {*OFFICERS, "other-practitioner", "other-lead", "system"},
+    "hand_over_note": {*OFFICERS, "practitioner", "colleague", "lead", "system"},
+    "supporter": OF_MINE,
     "visit": OF_MINE,
     "visit_record": OF_MINE,
     "recommendation": OF_MINE,
@@ -184,7 +190,7 @@ READERS: dict[str, set[str]] = {
 SCHOOL_STAFF = {"senco", "head"}
 ALLOCATED = {"practitioner", "system"}
 # What happens to a referral moves its clocks, whoever of these does it.
-CLOCK_MOVERS = {*SCHOOL_STAFF, *OFFICERS, *ALLOCATED}
+CLOCK_MOVERS = {*SCHOOL_STAFF, *OFFICERS, *ALLOCATED, "colleague"}
 # Table -> who may add a copy of a row of MINE (or the like), who may change one, who remove one.
 # While MINE is allocated its school may no longer write to it; DRAFT_WRITERS is about the draft.
 WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
@@ -197,7 +203,12 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "attachment": ({"system"}, {"system"}, set()),
     "referral_event": (OF_MINE, set(), set()),
     "allocation": ({*OFFICERS, "system"}, {*OFFICERS, "system"}, set()),
-    "visit": (ALLOCATED, ALLOCATED, set()),
+    # The rows there are signed by the officer and by the practitioner who leads.
+    "allocation_ending": ({"officer", "system"}, set(), set()),
+    "hand_over_note": ({"practitioner", "system"}, set(), set()),
+    # Who shadows writes nothing; the lead keeps their own staff's.
+    "supporter": ({*OFFICERS, "lead", "system"}, {*OFFICERS, "lead", "system"}, set()),
+    "visit": (ALLOCATED, {*OFFICERS, "system"}, set()),
     "visit_record": (ALLOCATED, ALLOCATED, ALLOCATED),
     "recommendation": (ALLOCATED, ALLOCATED, ALLOCATED),
     "addendum": (ALLOCATED, set(), set()),
@@ -305,8 +316,8 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     made = rows.allocation(session, mine, "practitioner")
     rows.visit(session, mine, made, 1, issued=True)
     rows.visit(session, mine, made, 2, issued=False)
-    rows.allocation(session, former, "practitioner", ended=True)
-    rows.allocation(session, former, "other-practitioner")
+    rows.handed_on(session, former, "practitioner", "other-practitioner")
+    rows.beside(session, mine, made, "colleague")
     rows.change(session, mine)
     rows.contribution(session, draft)
     rows.head_decision(session, draft)
@@ -572,6 +583,7 @@ def tried_on(asked: Asked) -> dict[str, str]:
     kept = ("need", "absence", "conflict", "release", "event")
     return wheres | {
         **{f"practitioner_{part}": hers.format("practitioner") for part in kept},
+        "allocation_ending": "",
         "referral": f"WHERE reference = '{MINE}'",
         "visit_record": f"WHERE id = {draft}",
         "recommendation": f"WHERE record_id = {draft}",
@@ -597,7 +609,7 @@ def expected_reads() -> dict[str, set[object]]:
         "referral": set(pairs),
         **{part: set(pairs) for part in PARTS},
         **READERS,
-        "record, issued NULL": {"practitioner", "lead", "system"},
+        "record, issued NULL": {"practitioner", "colleague", "lead", "system"},
         "record, issued NOT NULL": OF_MINE,
         "colleagues": set(colleagues.items()),
     }

@@ -225,7 +225,7 @@ def test_a_lead_reads_the_case_and_writes_nothing(client: Client, case: str) -> 
     assert "Book a visit" not in page.words
     client.get("visits.book", status=403, reference=case)
     client.post("visits.book", BOOKING, status=403, reference=case)
-    with pytest.raises(NotFound):
+    with pytest.raises(NotAllowed):
         book_as("lead", case)
 
 

@@ -82,6 +82,7 @@ def add(client: Client, endpoint: str, form: dict[str, Any]) -> None:
 
 
 def test_a_weight_is_added_once_its_effect_has_been_seen(client: Client, busy: Session) -> None:
+    before = weights(busy)
     client.sign_on("administrator").get("administration.weights")
     seen = shown(client, "administration.weights", WEIGHT)
     assert "Pat Practitioner" in seen.words
@@ -94,7 +95,7 @@ def test_a_weight_is_added_once_its_effect_has_been_seen(client: Client, busy: S
     assert "The workload of 1 practitioner would stay as it is" in seen.words
     assert "For 1 practitioner no hours of release have been entered" in seen.words
     assert "S2S-19-4443" not in seen.words, "an administrator sees numbers, no referral"
-    assert weights(busy) == {("referral", None): 120, ("visit", None): 90}
+    assert weights(busy) == before
     other = WEIGHT | {"minutes": "240", "agreed": seen.value("agreed")}  # changed since: seen anew
     assert "from 80% to 160%" in shown(client, "administration.weights", other).words
     page = client.follow(
@@ -125,9 +126,15 @@ def test_a_weight_of_one_level_or_of_a_visit_leaves_the_others(
     assert "No workload would change." in seen.words
     visit = WEIGHT | {"kind": "visit", "minutes": "0"}
     add(client, "administration.weights", visit)
-    busy.rollback()
+    busy.commit()
     found = workload.weights(NEXT)
     assert (found.of(None), found.visit) == (120, 0)
+    busy.commit()
+    beside = WEIGHT | {"kind": "support", "minutes": "25"}
+    add(client, "administration.weights", beside)
+    busy.commit()
+    later = workload.weights(NEXT)
+    assert (later.support, later.visit) == (25, found.visit)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +148,7 @@ def test_a_weight_of_one_level_or_of_a_visit_leaves_the_others(
         ({"minutes": "10001"}, "Minutes must be a number from 0 to 10,000"),
         ({"tier": "-1"}, "Level of support must be a number from 0 to 9,999, or empty"),
         ({"kind": "visit", "tier": "3"}, "leave the level empty"),
+        ({"kind": "support", "tier": "3"}, "leave the level empty"),
         ({"kind": "meeting"}, "Choose what it weighs"),
         ({"source": "  "}, "Enter where this was decided"),
     ],
@@ -148,12 +156,13 @@ def test_a_weight_of_one_level_or_of_a_visit_leaves_the_others(
 def test_a_weight_that_cannot_be_is_refused_and_what_was_typed_is_kept(
     client: Client, busy: Session, change: dict[str, Any], says: str
 ) -> None:
+    before = weights(busy)
     client.sign_on("administrator")
     page = client.post("administration.weights", WEIGHT | change, status=422)
     assert says in page.words
     if "source" not in change:
         assert page.value("source") == WEIGHT["source"]
-    assert len(weights(busy)) == 2
+    assert weights(busy) == before
 
 
 @pytest.mark.parametrize(
