@@ -85,6 +85,34 @@ BEGIN
             OR ((SELECT s2s.acts_as('send_officer')) AND by_id = (SELECT s2s.acting_id())))$p$, part);
     END LOOP;
 END $$;
+DO $$
+DECLARE
+    part text;
+    theirs text := $rule$(SELECT s2s.acts_as('send_officer', 'system'))$rule$;
+BEGIN
+    FOREACH part IN ARRAY ARRAY['allocation_ending', 'hand_over_note']
+    LOOP
+        EXECUTE format('ALTER POLICY %1$s_read ON s2s.%1$I
+            USING (%2$s OR referral_id IN (SELECT s2s.allocated_referrals()))', part, theirs);
+    END LOOP;
+    FOREACH part IN ARRAY ARRAY['allocation_ending', 'offer']
+    LOOP
+        EXECUTE format($p$ALTER POLICY %1$s_add ON s2s.%1$I WITH CHECK ((SELECT s2s.acts_as('system'))
+            OR ((SELECT s2s.acts_as('send_officer')) AND by_id = (SELECT s2s.acting_id())))$p$, part);
+    END LOOP;
+    FOREACH part IN ARRAY ARRAY['offer', 'case_request', 'visit']
+    LOOP
+        EXECUTE format('ALTER POLICY %1$s_change ON s2s.%1$I USING (%2$s)', part, theirs);
+    END LOOP;
+    EXECUTE format('ALTER POLICY case_request_read ON s2s.case_request
+        USING (%s OR practitioner_id = (SELECT s2s.own_practitioner()))', theirs);
+    EXECUTE format($p$ALTER POLICY supporter_add ON s2s.supporter WITH CHECK (%s
+        OR (practitioner_id IN (SELECT s2s.kept_practitioners()) AND role <> 'writing'
+            AND referral_id IN (SELECT s2s.allocated_referrals())))$p$, theirs);
+    EXECUTE format($p$ALTER POLICY supporter_change ON s2s.supporter USING (%s
+        OR practitioner_id IN (SELECT s2s.kept_practitioners())
+        OR (role = 'writing' AND practitioner_id = (SELECT s2s.own_practitioner())))$p$, theirs);
+END $$;
 ALTER POLICY referral_read ON s2s.referral
     USING ((SELECT s2s.acts_as('system'))
         OR (status <> 'draft' AND (SELECT s2s.acts_as('send_officer')))
@@ -97,7 +125,8 @@ ALTER POLICY referral_change ON s2s.referral
         OR (urn = ANY ((SELECT s2s.acting_establishments())::integer[])
             AND status IN ('draft', 'returned', 'submitted', 'waiting', 'accepted', 'allocated')
             AND (SELECT s2s.acts_as('school_referrer')))
-        OR ((SELECT s2s.acts_as('practitioner')) AND id IN (SELECT s2s.allocated_referrals())));
+        OR ((SELECT s2s.acts_as('practitioner', 'provider_lead'))
+            AND id IN (SELECT s2s.allocated_referrals())));
 
 DROP VIEW s2s.referral_case;
 DROP TRIGGER follow ON s2s.triage_handover;

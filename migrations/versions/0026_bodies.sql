@@ -58,7 +58,8 @@ ALTER POLICY referral_change ON s2s.referral
         OR (urn = ANY ((SELECT s2s.acting_establishments())::integer[])
             AND status IN ('draft', 'returned', 'submitted', 'waiting', 'accepted', 'allocated')
             AND (SELECT s2s.acts_as('school_referrer')))
-        OR ((SELECT s2s.acts_as('practitioner')) AND id IN (SELECT s2s.allocated_referrals())));
+        OR ((SELECT s2s.acts_as('practitioner', 'provider_lead'))
+            AND id IN (SELECT s2s.allocated_referrals())));
 
 -- What officers alone read or write about a referral goes by the referral itself now. (What
 -- practitioners carry stays for every officer to count: their time is one. See referral_case.)
@@ -100,6 +101,39 @@ ALTER POLICY agreement_withdrawal_add ON s2s.agreement_withdrawal
             AND EXISTS (SELECT FROM s2s.referral r WHERE r.id = referral_id
                 AND r.status IN ('submitted', 'returned', 'waiting', 'accepted', 'allocated')
                 AND r.urn = ANY ((SELECT s2s.acting_establishments())::integer[]))));
+-- What offers, reallocation and those who join in have brought goes by the referral too. (Open offers
+-- and supporters are read by every officer, as they take somebody's time.)
+DO $$
+DECLARE
+    part text;
+    theirs text := $rule$(SELECT s2s.acts_for_all()) OR ((SELECT s2s.acts_as('send_officer'))
+        AND EXISTS (SELECT FROM s2s.referral r WHERE r.id = referral_id))$rule$;
+    own text := $rule$(SELECT s2s.acts_as('system')) OR (by_id = (SELECT s2s.acting_id()) AND (%s))$rule$;
+BEGIN
+    FOREACH part IN ARRAY ARRAY['allocation_ending', 'hand_over_note']
+    LOOP
+        EXECUTE format('ALTER POLICY %1$s_read ON s2s.%1$I
+            USING (%2$s OR referral_id IN (SELECT s2s.allocated_referrals()))', part, theirs);
+    END LOOP;
+    FOREACH part IN ARRAY ARRAY['allocation_ending', 'offer']
+    LOOP
+        EXECUTE format('ALTER POLICY %1$s_add ON s2s.%1$I WITH CHECK (%2$s)', part,
+            format(own, theirs));
+    END LOOP;
+    FOREACH part IN ARRAY ARRAY['offer', 'case_request', 'visit']
+    LOOP
+        EXECUTE format('ALTER POLICY %1$s_change ON s2s.%1$I USING (%2$s)', part, theirs);
+    END LOOP;
+    EXECUTE format('ALTER POLICY case_request_read ON s2s.case_request
+        USING (%s OR practitioner_id = (SELECT s2s.own_practitioner()))', theirs);
+    EXECUTE format($p$ALTER POLICY supporter_add ON s2s.supporter WITH CHECK (%s
+        OR (practitioner_id IN (SELECT s2s.kept_practitioners()) AND role <> 'writing'
+            AND referral_id IN (SELECT s2s.allocated_referrals())))$p$, theirs);
+    EXECUTE format($p$ALTER POLICY supporter_change ON s2s.supporter USING (%s
+        OR practitioner_id IN (SELECT s2s.kept_practitioners())
+        OR (role = 'writing' AND practitioner_id = (SELECT s2s.own_practitioner())))$p$, theirs);
+END $$;
+
 -- An administrator says for which body an officer acts, so has to read who there is.
 ALTER POLICY officer_read ON s2s.officer
     USING ((SELECT s2s.acts_as('send_officer', 'administrator', 'system')));

@@ -3,14 +3,18 @@
 -- say how much there is and nothing of what it is about: no reference, no school, no name, no child.
 
 -- What `services.workload.load` needs of each practitioner who is no lead: `tiers` of their open
--- referrals, first and last moments of planned visits, release patterns, absences. A test holds it
--- to the workload that an officer reads. Planned visits: far enough ahead for twenty school days.
+-- referrals and of those `offered`, first and last moments of planned visits, how many they support,
+-- release patterns, absences. A test holds it to the workload that an officer reads. Planned visits:
+-- far enough ahead for twenty school days.
 CREATE FUNCTION s2s.workload_measure(today date)
     RETURNS TABLE (practitioner_id bigint, provider_urn integer, leaving_on date, tiers smallint[],
-        starts timestamptz[], ends timestamptz[], releases jsonb, absences jsonb)
+        offered smallint[], starts timestamptz[], ends timestamptz[], supported bigint, releases jsonb, absences jsonb)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = s2s, pg_temp
     AS $$
-    SELECT p.id, p.provider_urn, p.leaving_on, c.tiers, v.starts, v.ends, r.releases, a.absences
+    SELECT p.id, p.provider_urn, p.leaving_on, c.tiers, o.offered, v.starts, v.ends,
+        (SELECT count(*) FROM supporter su JOIN referral ref ON ref.id = su.referral_id
+            WHERE su.practitioner_id = p.id AND su.ended_at IS NULL AND ref.status = 'allocated'),
+        r.releases, a.absences
     FROM practitioner p
     LEFT JOIN (
         SELECT al.practitioner_id, array_agg((
@@ -22,6 +26,10 @@ CREATE FUNCTION s2s.workload_measure(today date)
         GROUP BY al.practitioner_id
     ) c ON c.practitioner_id = p.id
     LEFT JOIN (
+        SELECT f.practitioner_id, array_agg(f.tier) AS offered
+        FROM offer f WHERE f.ended_at IS NULL GROUP BY f.practitioner_id
+    ) o ON o.practitioner_id = p.id
+    LEFT JOIN (
         SELECT vi.practitioner_id, array_agg(vi.starts_at ORDER BY vi.starts_at, vi.id) AS starts,
             array_agg(vi.ends_at ORDER BY vi.ends_at, vi.id) AS ends
         FROM visit vi
@@ -29,7 +37,7 @@ CREATE FUNCTION s2s.workload_measure(today date)
         JOIN referral ref ON ref.id = vi.referral_id
         WHERE vi.starts_at >= today::timestamp AT TIME ZONE 'Europe/London'
             AND vi.starts_at < (today + 120)::timestamp AT TIME ZONE 'Europe/London'
-            AND al.ended_at IS NULL AND ref.status = 'allocated'
+            AND vi.cancelled_at IS NULL AND al.ended_at IS NULL AND ref.status = 'allocated'
         GROUP BY vi.practitioner_id
     ) v ON v.practitioner_id = p.id
     LEFT JOIN (

@@ -113,15 +113,7 @@ def reallocate(
         raise Refused(f"{given.practitioner_name} has this referral already", field="practitioner")
     person = allocation.available(work, practitioner_id)
     found = candidates(referral, given)  # counted anew, under the lock
-    chosen = next((one for one in found if one.practitioner_id == person.id), None)
-    if chosen is None:
-        raise Refused("This practitioner no longer takes referrals", field="practitioner")
-    if chosen.asks_lead:
-        raise Refused(
-            f"The lead of {person.provider.name} confirms release before their staff are given a"
-            " referral: take it back and ask first",
-            field="practitioner",
-        )
+    chosen = _chosen(found, person)
     if reason is None:
         if not chosen.has_room:
             raise Refused(f"{chosen.name} has no room for it any more", field="practitioner")
@@ -143,6 +135,20 @@ def reallocate(
     _tell(work, referral, given, made, "referral_reallocated")
     _announce(work, referral, made, by)
     return made
+
+
+def _chosen(found: list[Candidate], person: Practitioner) -> Candidate:
+    """The candidate that `person` is. Raises Refused for who cannot be given it from here."""
+    chosen = next((one for one in found if one.practitioner_id == person.id), None)
+    if chosen is None:
+        raise Refused("This practitioner no longer takes referrals", field="practitioner")
+    if chosen.asks_lead:
+        raise Refused(
+            f"The lead of {person.provider.name} confirms release before their staff are given a"
+            " referral: take it back and ask first",
+            field="practitioner",
+        )
+    return chosen
 
 
 def take_back(

@@ -33,6 +33,7 @@ SHOWN = 25  # practitioners whose change is listed by name
 KIND_WORDS = {
     WorkKind.REFERRAL: "An open referral, in four school weeks",
     WorkKind.VISIT: "A planned visit, beside its own length",
+    WorkKind.SUPPORT: "A referral that somebody supports and another leads, in four school weeks",
 }
 MILES_WORDS = {
     "need_miles": "A need that is not covered",
@@ -95,8 +96,8 @@ def new_weight(
     """A weight as it would be; not yet kept. Raises NotAllowed, or Refused for what cannot be."""
     _check_administrator(by)
     _check_day(valid_from)
-    if kind is WorkKind.VISIT and tier is not None:
-        raise Refused("A visit weighs the same at every level: leave the level empty", field="tier")
+    if kind is not WorkKind.REFERRAL and tier is not None:
+        raise Refused("That weighs the same at every level: leave the level empty", field="tier")
     if tier is not None and not 0 <= tier <= MOST_TIER:
         raise Refused(f"The level must be a number from 0 to {MOST_TIER:,}", field="tier")
     if not 0 <= minutes <= MOST_MINUTES:
@@ -160,6 +161,8 @@ def with_row(found: Weights, row: Weight) -> Weights:
     """The weights `found`, were `row` one of them."""
     if row.kind is WorkKind.VISIT:
         return found._replace(visit=row.minutes)
+    if row.kind is WorkKind.SUPPORT:
+        return found._replace(support=row.minutes)
     return found._replace(referral={**found.referral, row.tier: row.minutes})
 
 

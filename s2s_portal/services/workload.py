@@ -356,7 +356,7 @@ def _planned(today: date) -> Subquery:
 
 def _supported() -> ColumnElement[int]:
     theirs = and_(Supporter.practitioner_id == Practitioner.id, Supporter.ended_at.is_(None))
-    going = and_(Referral.id == Supporter.referral_id, Referral.status == Status.ALLOCATED)
+    going = and_(CASE.c.id == Supporter.referral_id, CASE.c.status == Status.ALLOCATED.value)
     return select(func.count()).where(theirs, going).correlate(Practitioner).scalar_subquery()
 
 

@@ -95,6 +95,7 @@ def test_a_day_of_an_officer(officer: Person) -> None:
     asks(officer, asked)
     holds(officer, held)
     allocates(officer, waiting[TO_DECIDE:])
+    reallocates(officer, waiting[-1])
 
 
 def accepts(officer: Person, reference: str) -> None:
@@ -166,3 +167,14 @@ def allocates(officer: Person, waiting: list[str]) -> None:
     officer.sees(f"{len(waiting)} referrals have a practitioner")
     for reference in waiting:
         expect(officer.page.locator("main")).not_to_contain_text(reference)
+
+
+def reallocates(officer: Person, reference: str) -> None:
+    """To the first other practitioner, once without saying why."""
+    officer.go(f"/s2s/triage/{reference}/").follow("Give it to another practitioner")
+    officer.press("Give it to this practitioner")
+    says_error(officer, "Choose why it goes to somebody else")
+    officer.choose_one(officer.page.locator("input[name=why]").first)
+    officer.choose_one(officer.page.locator("input[name=practitioner]").first)
+    officer.fill("Why this practitioner?", "Knows the school")
+    officer.press("Give it to this practitioner").sees("has the referral now")

@@ -13,7 +13,14 @@ from s2s_portal import clock
 from s2s_portal.identity import acting_as
 from s2s_portal.models.codes import Status
 from s2s_portal.models.establishment import Establishment
-from s2s_portal.models.practitioner import Absence, AbsenceKind, Practitioner, Release
+from s2s_portal.models.practitioner import (
+    Absence,
+    AbsenceKind,
+    Allocation,
+    Practitioner,
+    Release,
+)
+from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit, VisitKind
 from s2s_portal.services import workload, workload_measured
 from tests import rows
@@ -243,7 +250,27 @@ def test_before_the_register_is_read_the_county_page_says_so(
 
 
 def test_what_is_measured_is_the_workload_that_an_officer_reads(busy: Session) -> None:
-    busy.rollback()
+    made = busy.scalars(select(Allocation).where(Allocation.ended_at.is_(None))).one()
+    row = busy.get_one(Referral, made.referral_id)
+    rows.beside(busy, row, made, "colleague")
+    starts = clock.from_local(TODAY + timedelta(days=8), 10)
+    busy.add(
+        Visit(
+            referral_id=row.id,
+            number=2,
+            allocation_id=made.id,
+            practitioner_id=made.practitioner_id,
+            kind=VisitKind.VISIT,
+            starts_at=starts,
+            ends_at=starts + timedelta(hours=1),
+            booked_by_id="practitioner",
+            booked_by_name="Pat Practitioner",
+            cancelled_at=clock.now(),
+            cancelled_by_id="officer",
+            cancelled_by_name="Ola Officer",
+        )
+    )
+    busy.commit()
     with acting_as(ACTORS["officer"]):
         read = {one.practitioner_id: one.load for one in workload.team(None)}
     busy.rollback()
@@ -254,7 +281,8 @@ def test_what_is_measured_is_the_workload_that_an_officer_reads(busy: Session) -
             measured = {one.practitioner_id: one.load(weigh) for one in found}
         busy.rollback()
         assert measured == read
-    assert any(one.visits and one.cases and one.available for one in read.values())
+    assert any(one.visits == 1 and one.cases and one.available for one in read.values())
+    assert any(one.supported and one.support_minutes for one in read.values())
 
 
 @pytest.mark.parametrize(

@@ -126,9 +126,15 @@ def test_a_weight_of_one_level_or_of_a_visit_leaves_the_others(
     assert "No workload would change." in seen.words
     visit = WEIGHT | {"kind": "visit", "minutes": "0"}
     add(client, "administration.weights", visit)
-    busy.rollback()
+    busy.commit()
     found = workload.weights(NEXT)
     assert (found.of(None), found.visit) == (120, 0)
+    busy.commit()
+    beside = WEIGHT | {"kind": "support", "minutes": "25"}
+    add(client, "administration.weights", beside)
+    busy.commit()
+    later = workload.weights(NEXT)
+    assert (later.support, later.visit) == (25, found.visit)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +148,7 @@ def test_a_weight_of_one_level_or_of_a_visit_leaves_the_others(
         ({"minutes": "10001"}, "Minutes must be a number from 0 to 10,000"),
         ({"tier": "-1"}, "Level of support must be a number from 0 to 9,999, or empty"),
         ({"kind": "visit", "tier": "3"}, "leave the level empty"),
+        ({"kind": "support", "tier": "3"}, "leave the level empty"),
         ({"kind": "meeting"}, "Choose what it weighs"),
         ({"source": "  "}, "Enter where this was decided"),
     ],
