@@ -148,7 +148,8 @@ def _pressed(act: Callable[[UnitOfWork], None], done: str) -> ResponseReturnValu
     said = KeepForm(formdata=None)
     said.form_errors = [*form.form_errors, *(text for field in form for text in field.errors)]
     said.query.data = wanted.query
-    return _list(wanted, said, officers.note(current_actor()))
+    me = officers.note(current_actor())
+    return _list(wanted, said, me, officers.lists(current_actor()))
 
 
 @bp.route("/<reference>/officer", methods=["GET", "POST"])

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 from sqlalchemy import Select, func, select, union
 
@@ -93,7 +92,7 @@ def limits(on: date, leaving: int | None = None, but: int = 0) -> Limits:
     )
 
 
-def _counted(given: Select[Any], but: int) -> dict[int, int]:
+def _counted(given: Select[int, int], but: int) -> dict[int, int]:
     offered = select(Offer.provider_urn, Offer.referral_id).where(
         Offer.ended_at.is_(None), Offer.referral_id != but
     )

@@ -22,6 +22,7 @@ from s2s_portal.models.offer import CaseRequest, Ended, Offer
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.terms import Unit
+from s2s_portal.models.workload import CASE
 from s2s_portal.services import (
     allocation,
     calendar,
@@ -285,7 +286,5 @@ def _level(referral: Referral) -> _Level:
     )
     if row is None:
         return _Level()
-    tier = session().scalar(
-        select(workload.TIER).select_from(Referral).where(Referral.id == referral.id)
-    )
+    tier = session().scalar(select(CASE.c.tier).where(CASE.c.id == referral.id))
     return _Level(row.label, tier)

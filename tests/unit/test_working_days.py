@@ -64,6 +64,6 @@ def test_the_days_between_are_those_that_counting_finds(
     day: date, number: int, closed: set[int]
 ) -> None:
     last = date.fromordinal(day.toordinal() + number)
-    shut = {date.fromordinal(day.toordinal() + one) for one in closed}
+    shut = frozenset(date.fromordinal(day.toordinal() + one) for one in closed)
     days = (date.fromordinal(n) for n in range(day.toordinal() + 1, last.toordinal() + 1))
     assert between(day, last, shut) == sum(is_working_day(one, shut) for one in days)
