@@ -222,7 +222,7 @@ def test_what_was_not_answered_in_time_is_closed_with_one_reason(
     # Sent all the same: the service refuses what the page has left out.
     form = confirmed(page, chosen[:2], do="close", told="We heard nothing")
     form |= {"reference": list(chosen), "words-S2S-19-3337": "Nor by telephone"}
-    form |= {"seen-S2S-19-3336": "1", f"seen-{ONE}": "1"}
+    form |= {"seen-S2S-19-3336": "2", f"seen-{ONE}": "1"}
     client.post("triage.several_at_once", form)
     assert [one[:8] for one in results(client, session).values()].count("Not done") == 2
     told = session.execute(
