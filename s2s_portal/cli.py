@@ -122,6 +122,10 @@ def routes() -> None:
 @plainly
 def worker(once: bool) -> None:
     """Send mail and do the regular checks, until stopped."""
+    if once:
+        # The queue's own pool tries for half a minute before it says that nobody answers.
+        with state().engine.connect():
+            pass
     state().jobs.run_worker(wait=not once, listen_notify=not once, delete_jobs="successful")
 
 

@@ -111,7 +111,8 @@ def show(reference: str) -> ResponseReturnValue:
         place=decided.place(referral),
         on_hold=holding.is_held(referral),
         may_hold=referral.status in holding.HOLDABLE,
-        may_undo=referral.status in undoing.UNDONE_FROM and not undoing.why_not(referral, charge),
+        may_undo=referral.status in undoing.UNDONE_FROM
+        and not undoing.why_not(referral, charge, was_given=bool(turns)),
         checked=checklist.kept(referral),
         points=checklist.POINTS,
         follows=copying.follows(referral),

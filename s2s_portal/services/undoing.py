@@ -27,9 +27,9 @@ UNDONE_FROM = frozenset(
 REVERSED_BECAUSE = "The acceptance was taken back"
 
 
-def why_not(referral: Referral, charge: LedgerEntry | None) -> str:
+def why_not(referral: Referral, charge: LedgerEntry | None, *, was_given: bool) -> str:
     """Why the decision on `referral`, of which `charge` came, cannot be taken back, in a sentence;
-    empty when it can."""
+    empty when it can. `was_given`: whether a practitioner has ever had it."""
     if referral.status not in UNDONE_FROM:
         return "Only a decision that nothing depends on yet can be taken back."
     if holding.is_held(referral):
@@ -39,7 +39,7 @@ def why_not(referral: Referral, charge: LedgerEntry | None) -> str:
             "Finance has pulled the charge, so the acceptance can no longer be taken back."
             " Close the referral instead; Finance can waive the fee."
         )
-    if referral.status is Status.ACCEPTED and _was_given(referral):
+    if was_given:
         return "It has been with a practitioner, so the decision can no longer be taken back."
     if referral.status is Status.DECLINED and _is_followed(referral):
         return "The school has sent a corrected copy of this referral, so decide on that one."
@@ -73,7 +73,8 @@ def reversal_words(referral: Referral) -> str:
 
 def check(referral: Referral) -> None:
     """Raise OutOfOrder unless the decision on `referral` can be taken back."""
-    reason = why_not(referral, ledger.charge_for(referral.reference))
+    charge = ledger.charge_for(referral.reference)
+    reason = why_not(referral, charge, was_given=_was_given(referral))
     if reason:
         raise OutOfOrder(reason)
 

@@ -142,9 +142,9 @@ WORKLIST = (
 LONG_AGO = datetime(2019, 4, 1, tzinfo=UTC)
 # What the page's tiles, menu and choices are made of.
 TILES = select(
-    func.s2s.worklist_counts(bindparam("most"), bindparam("day"), bindparam("lately")).table_valued(
-        "pile", "number"
-    )
+    func.s2s.worklist_counts(
+        bindparam("most"), bindparam("day"), bindparam("lately"), ""
+    ).table_valued("pile", "number")
 )
 WITH_WORKLIST = (
     select(Establishment.district).distinct().order_by(Establishment.district),

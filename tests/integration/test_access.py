@@ -278,21 +278,19 @@ def test_every_page_is_listed_here(app: Flask) -> None:
     assert {name.removeprefix("s2s.") for name in state().policies} == POLICIES.keys()
 
 
-def wrong_doors(client: Client, rules: list[Rule]) -> list[tuple[str, str, str, int]]:
+def wrong_doors(client: Client, rules: list[Rule]) -> Iterator[tuple[str, str, str, int]]:
     """Who gets in where they should not, is kept out where they should get in, or meets a fault."""
-    wrong = []
     for key in ACTORS:
         client.sign_on(key)
         for rule in rules:
             for method in methods(rule):
                 status = ask(client, rule, method).status
                 if (status == 403) == (key in admitted(rule.endpoint)) or status >= 500:
-                    wrong.append((key, method, rule.rule, status))
-    return wrong
+                    yield key, method, rule.rule, status
 
 
 def test_who_gets_into_each_page(app: Flask, filled: None, client: Client) -> None:
-    assert wrong_doors(client, ours(app)) == []
+    assert list(wrong_doors(client, ours(app))) == []
 
 
 def test_a_page_that_lost_its_policy_is_noticed(
@@ -306,7 +304,7 @@ def test_a_page_that_lost_its_policy_is_noticed(
         with monkeypatch.context() as patch:
             patch.setitem(state().policies, rule.endpoint, opened)
             try:
-                assert wrong_doors(client, [rule]), rule.endpoint
+                assert any(wrong_doors(client, [rule])), rule.endpoint  # the first is enough
             except SQLAlchemyError:
                 continue  # noticed by the database, behind the page
 

@@ -432,7 +432,9 @@ def test_taken_back_it_waits_for_somebody_again(
     with acting_as(OFFICER):
         running = {one.step for one in clocks.of(referrals.get(REF)) if one.ended_at is None}
         assert running == {Step.ALLOCATION}
-        assert "has been with a practitioner" in undoing.why_not(referrals.get(REF))
+        assert "has been with a practitioner" in undoing.why_not(
+            referrals.get(REF), None, was_given=True
+        )
     session.commit()
     with pytest.raises(OutOfOrder):
         take_back(session)
