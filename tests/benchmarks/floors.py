@@ -11,18 +11,20 @@ from typing import Any
 
 from flask import Flask
 from jinja2 import DictLoader, Environment
-from sqlalchemy import Engine, Select, bindparam, cast, func, select
+from sqlalchemy import Engine, Select, and_, bindparam, cast, func, select
 from sqlalchemy.types import Float
 
 from s2s_portal import clock
 from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTried, Subject
 from s2s_portal.models.clocks import ClockChange, CouncilClosure, ReferralClock
 from s2s_portal.models.conversation import Conversation
-from s2s_portal.models.decision import DecisionCheck
+from s2s_portal.models.decision import Decision, DecisionCheck, SupportLevel
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.intake import IntakeWindow
 from s2s_portal.models.ledger import LedgerEntry
 from s2s_portal.models.note import Flag, InternalNote
+from s2s_portal.models.offer import CaseRequest, Offer
+from s2s_portal.models.panel import PanelItem
 from s2s_portal.models.practitioner import (
     Absence,
     Allocation,
@@ -31,6 +33,7 @@ from s2s_portal.models.practitioner import (
     Release,
     Skill,
 )
+from s2s_portal.models.reallocation import Supporter
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import NeedType, ServiceTerms
 from s2s_portal.models.visit import Visit
@@ -67,6 +70,8 @@ TEMPLATES = {
 <td class="govuk-table__cell">{{ row.metres }}</td><td class="govuk-table__cell">{{ row.lately }}</td>
 <td class="govuk-table__cell">{{ row.earlier }}</td>
 <td class="govuk-table__cell">{{ row.away or "" }} {{ row.reason or "" }}</td>
+<td class="govuk-table__cell">{{ row.levels or "" }} {{ row.offers or "" }} {{ row.supported or "" }}</td>
+<td class="govuk-table__cell">{{ row.why or "" }}</td>
 </tr>{% endfor %}</tbody></table><textarea name="reason"></textarea><button>Allocate</button></form>
 </body></html>""",
 }
@@ -98,7 +103,12 @@ def add(app: Flask, engine: Engine, reference: str) -> None:
     def candidates() -> str:
         with engine.connect() as connection:
             school = connection.execute(
-                select(Establishment.easting, Establishment.northing, Establishment.urn)
+                select(
+                    Establishment.easting,
+                    Establishment.northing,
+                    Establishment.urn,
+                    Referral.id.label("referral_id"),
+                )
                 .join(Referral, Referral.urn == Establishment.urn)
                 .where(Referral.reference == reference)
             ).one()
@@ -126,6 +136,7 @@ def _read_with(row: Any) -> list[Select[Any]]:
 PARTS = (
     *(Subject, Agreement, StrategyTried, OutcomeWanted, ReferralEvent, ReferralClock, ClockChange),
     *(Allocation, Conversation, OfficerAssignment, InternalNote, Flag, DecisionCheck),
+    *(Offer, PanelItem),
 )
 WORKLIST = (
     select(
@@ -161,8 +172,20 @@ WITH_WORKLIST = (
 
 
 def _candidates(school: Any) -> Select[Any]:
+    level = (
+        select(SupportLevel.code)
+        .join(Decision, Decision.level_id == SupportLevel.id)
+        .where(Decision.referral_id == Allocation.referral_id)
+        .order_by(Decision.event_id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
     cases = (
-        select(Allocation.practitioner_id, func.count().label("cases"))
+        select(
+            Allocation.practitioner_id,
+            func.count().label("cases"),
+            func.array_agg(level).label("levels"),
+        )
         .where(Allocation.ended_at.is_(None))
         .group_by(Allocation.practitioner_id)
         .subquery()
@@ -203,6 +226,23 @@ def _candidates(school: Any) -> Select[Any]:
         .group_by(Skill.practitioner_id)
         .subquery()
     )
+    offers = (
+        select(Offer.practitioner_id, func.array_agg(Offer.tier).label("offers"))
+        .where(Offer.ended_at.is_(None))
+        .group_by(Offer.practitioner_id)
+        .subquery()
+    )
+    supported = (
+        select(Supporter.practitioner_id, func.count().label("supported"))
+        .where(Supporter.ended_at.is_(None))
+        .group_by(Supporter.practitioner_id)
+        .subquery()
+    )
+    asks = and_(
+        CaseRequest.practitioner_id == Practitioner.id,
+        CaseRequest.referral_id == school.referral_id,
+        CaseRequest.ended_at.is_(None),
+    )
     east = cast(Establishment.easting - school.easting, Float)
     north = cast(Establishment.northing - school.northing, Float)
     metres = func.sqrt(east * east + north * north)
@@ -211,7 +251,8 @@ def _candidates(school: Any) -> Select[Any]:
             Practitioner.id,
             Practitioner.name,
             skills.c.needs,
-            lately.c.lately,
+            *(lately.c.lately, cases.c.levels, offers.c.offers, supported.c.supported),
+            CaseRequest.why,
             visits.c.visits,
             releases.c.week,
             absences.c.away,
@@ -231,6 +272,9 @@ def _candidates(school: Any) -> Select[Any]:
         .outerjoin(
             Conflict, (Conflict.practitioner_id == Practitioner.id) & (Conflict.urn == school.urn)
         )
+        .outerjoin(offers, offers.c.practitioner_id == Practitioner.id)
+        .outerjoin(supported, supported.c.practitioner_id == Practitioner.id)
+        .outerjoin(CaseRequest, asks)
         .outerjoin(skills, skills.c.practitioner_id == Practitioner.id)
         .outerjoin(earlier, earlier.c.practitioner_id == Practitioner.id)
         .where(Practitioner.active, ~Practitioner.is_lead)
