@@ -180,6 +180,9 @@ def test_the_database_itself_shows_an_officer_their_own_teams_alone(
     for reference in (REF, EARLY):
         row = session.scalars(select(Referral).where(Referral.reference == reference)).one()
         rows.note_and_flag(session, row)
+        given = rows.handed_on(session, row, "practitioner", "other-practitioner")
+        rows.beside(session, row, given, "colleague")
+        rows.offered(session, row, "practitioner")
         session.add(
             OfficerAssignment(
                 referral_id=row.id, officer_id="officer", officer_name="O", by_id="a", by_name="A"
@@ -195,15 +198,18 @@ def test_the_database_itself_shows_an_officer_their_own_teams_alone(
         {"id": actor.id},
     )
     owner = "(SELECT r.reference FROM s2s.referral r WHERE r.id = referral_id)"
-    for table in ("internal_note", "flag", "officer_assignment", "referral_event", "decision"):
+    for table in (
+        *("internal_note", "flag", "officer_assignment", "referral_event", "decision"),
+        *("allocation_ending", "hand_over_note", "case_request"),
+    ):
         seen = set(connection.scalars(text(f"SELECT {owner} FROM s2s.{table}")))
         assert seen <= {EARLY}, table
         assert None not in seen, table
     for table in ("referral", "worklist_entry"):
         assert set(connection.scalars(text(f"SELECT reference FROM s2s.{table}"))) == {EARLY}
     assert connection.scalars(text("SELECT count(*) FROM s2s.flag_resolution")).one() == 1
-    changed = connection.execute(text("UPDATE s2s.referral SET version = version"))
-    assert changed.rowcount == 1
+    for change in ("referral SET version = version", "supporter SET ended_reason = ended_reason"):
+        assert connection.execute(text(f"UPDATE s2s.{change}")).rowcount == 1, change
     connection.execute(text("RESET ROLE"))
 
 
