@@ -37,8 +37,7 @@ from s2s_portal.services.worklist_wanted import PILE_WORDS, SORT_WORDS, WHEN_WOR
 def index() -> ResponseReturnValue:
     """The worklist: the list that is in the address, the one an officer begins with, or what waits
     for a decision."""
-    me = officers.note(current_actor())
-    kept = officers.lists(current_actor())
+    me, kept = officers.at_work(current_actor())
     begin = next((one.query for one in kept if one.is_default), "")
     if begin and not request.args:
         return redirect(_address(Wanted.parse(begin)))
@@ -93,8 +92,7 @@ def keep() -> ResponseReturnValue:
         else:
             flash(f"“{form.name.data}” is now one of your lists.", DONE)
             return redirect(_address(wanted))
-    me = officers.note(current_actor())
-    return _list(wanted, form, me, officers.lists(current_actor()))
+    return _list(wanted, form, *officers.at_work(current_actor()))
 
 
 @bp.post("/lists/<int:number>/delete")
@@ -148,8 +146,7 @@ def _pressed(act: Callable[[UnitOfWork], None], done: str) -> ResponseReturnValu
     said = KeepForm(formdata=None)
     said.form_errors = [*form.form_errors, *(text for field in form for text in field.errors)]
     said.query.data = wanted.query
-    me = officers.note(current_actor())
-    return _list(wanted, said, me, officers.lists(current_actor()))
+    return _list(wanted, said, *officers.at_work(current_actor()))
 
 
 @bp.route("/<reference>/officer", methods=["GET", "POST"])

@@ -135,7 +135,7 @@ def closures() -> frozenset[date]:
     """Every day on which the council is closed, besides weekends and bank holidays."""
     return frozenset(
         row.starts + timedelta(days=number)
-        for row in session().scalars(select(CouncilClosure))
+        for row in session().execute(select(CouncilClosure.starts, CouncilClosure.ends))
         for number in range((row.ends - row.starts).days + 1)
     )
 
