@@ -21,6 +21,11 @@ BEGIN
     EXECUTE replace(pg_get_functiondef('s2s.waiting_place(text)'::regprocedure),
         '(r.body = ANY (s2s.acting_bodies()) OR', '(s2s.acts_as(''send_officer'', ''system'') OR');
 END $$;
+DROP INDEX s2s.ix_worklist_entry_officer, s2s.ix_worklist_entry_officer_new;
+CREATE INDEX ix_worklist_entry_officer ON s2s.worklist_entry (officer_id, submitted_at, referral_id)
+    WHERE open;
+CREATE INDEX ix_worklist_entry_officer_new
+    ON s2s.worklist_entry (officer_id, submitted_at, referral_id) WHERE open AND unopened;
 DROP FUNCTION s2s.worklist_counts(integer, date, timestamptz, text);
 CREATE FUNCTION s2s.worklist_counts(most integer, day date, lately timestamptz)
     RETURNS TABLE (pile text, number bigint)

@@ -55,12 +55,19 @@ class WorklistEntry(Base):
         Index("ix_worklist_entry_body", "body", *AGE),
         Index("ix_worklist_entry_body_due", "body", *DUE),
         Index("ix_worklist_entry_school", "urn", *AGE),
-        Index("ix_worklist_entry_officer", "officer_id", *AGE, postgresql_where=text("open")),
+        Index(
+            "ix_worklist_entry_officer",
+            "officer_id",
+            *AGE,
+            postgresql_include=["body"],
+            postgresql_where=text("open"),
+        ),
         Index("ix_worklist_entry_officer_due", "officer_id", *DUE, postgresql_where=text("open")),
         Index(
             "ix_worklist_entry_officer_new",
             "officer_id",
             *AGE,
+            postgresql_include=["body", "assigned_at"],
             postgresql_where=text("open AND unopened"),
         ),
     )
