@@ -183,15 +183,12 @@ class Person:
         title = self.page.title()
         key = re.sub(r"S2S-\d\d-\w{4}", "REF", f"{title} {heading}")
         assert "Something has gone wrong" not in heading, self.page.locator("body").text_content()
-        kinds = self.page.evaluate(KINDS)
-        mark = (key, kinds, self.javascript, self.large_text, self.size == PHONE)
+        mark = (key, self.page.evaluate(KINDS), self.javascript, self.large_text)
         if mark in SEEN:
             return
         SEEN.add(mark)
-        # Large text is for a large screen, reflow for a small one (1.4.4, 1.4.10). Whoever walks on
-        # a phone looks at a phone.
-        sizes = [self.size] if self.large_text or self.size == PHONE else [DESKTOP, PHONE]
-        for size in sizes:
+        # Large text is for a large screen, reflow for a small one (1.4.4, 1.4.10).
+        for size in [DESKTOP] if self.large_text else [DESKTOP, PHONE]:
             self.page.set_viewport_size(size)  # type: ignore[arg-type]
             if self.javascript:
                 self._axe(key, size["width"])
