@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time
+from decimal import Decimal
 from enum import StrEnum
 
 from sqlalchemy import (
@@ -12,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     LargeBinary,
+    Numeric,
     SmallInteger,
     Text,
     UniqueConstraint,
@@ -40,6 +42,16 @@ class VisitKind(StrEnum):
     REVERSE_VISIT = "RVS"
     SIGNPOSTING = "SGN"
     FOLLOW_UP = "FUP"
+
+
+class Attendance(StrEnum):
+    """Whether a visit happened, and if not, why (F52). Only `HAPPENED` is support that was given."""
+
+    HAPPENED = "happened"
+    SCHOOL_NOT_READY = "school_not_ready"
+    PUPIL_ABSENT = "pupil_absent"
+    PRACTITIONER_UNAVAILABLE = "practitioner_unavailable"
+    WEATHER = "weather"
 
 
 class Visit(Base):
@@ -80,7 +92,11 @@ class Visit(Base):
 
 
 class VisitRecord(Base):
-    """The formal record of a visit; once `issued_at` is set the database refuses any change."""
+    """The formal record of a visit; once `issued_at` is set the database refuses any change.
+
+    The four times are minutes that the visit took of its practitioner, `miles` what was driven for
+    it; None where nobody has said.
+    """
 
     __tablename__ = "visit_record"
     __table_args__ = (
@@ -90,6 +106,12 @@ class VisitRecord(Base):
             "visited_on",
             postgresql_where=text("issued_at IS NOT NULL"),
         ),
+        CheckConstraint(
+            "contact_minutes BETWEEN 0 AND 1440 AND preparation_minutes BETWEEN 0 AND 1440"
+            " AND write_up_minutes BETWEEN 0 AND 1440 AND travel_minutes BETWEEN 0 AND 1440",
+            name="minutes",
+        ),
+        CheckConstraint("miles BETWEEN 0 AND 999", name="miles"),
     )
 
     id: Mapped[key]
@@ -101,6 +123,16 @@ class VisitRecord(Base):
     visited_on: Mapped[date]
     started_at: Mapped[time | None]
     finished_at: Mapped[time | None]
+    attendance: Mapped[Attendance] = mapped_column(
+        choice(Attendance, "attendance"),
+        default=Attendance.HAPPENED,
+        server_default=Attendance.HAPPENED,
+    )
+    contact_minutes: Mapped[int | None] = mapped_column(SmallInteger)
+    preparation_minutes: Mapped[int | None] = mapped_column(SmallInteger)
+    write_up_minutes: Mapped[int | None] = mapped_column(SmallInteger)
+    travel_minutes: Mapped[int | None] = mapped_column(SmallInteger)
+    miles: Mapped[Decimal | None] = mapped_column(Numeric(4, 1))
     people_met: Mapped[words]
     pupil_seen: Mapped[bool | None] = mapped_column(Boolean)
     observed: Mapped[words]
