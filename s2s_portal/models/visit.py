@@ -45,7 +45,7 @@ class VisitKind(StrEnum):
 
 
 class Attendance(StrEnum):
-    """Whether a visit happened, and if not, why (F52). Only `HAPPENED` is support that was given."""
+    """Whether a visit happened, and if not, why (F52): only then was support given."""
 
     HAPPENED = "happened"
     SCHOOL_NOT_READY = "school_not_ready"
