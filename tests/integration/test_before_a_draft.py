@@ -53,7 +53,7 @@ def drafts(session: Session) -> int:
 def test_the_start_page_says_what_a_school_can_ask_for(senco: Client) -> None:
     page = senco.get("referrals.start")
     for words in (
-        "practical advice, and visits",
+        "Practical advice, and visits",
         "observation of a pupil",
         "training for your staff",
         "making resources",
@@ -66,7 +66,8 @@ def test_the_start_page_says_what_a_school_can_ask_for(senco: Client) -> None:
 
 def waits(client: Client) -> list[str]:
     """What the start page says about the wait for a decision, and for a visit."""
-    return client.get("referrals.start").all("//dd")
+    rows = client.get("referrals.start")
+    return rows.all("//dt[starts-with(., 'Wait for')]/following-sibling::dd")
 
 
 def decided(session: Session, number: int, days: int) -> None:
