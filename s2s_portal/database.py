@@ -82,6 +82,18 @@ CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
 }
 
 
+# Who acts, for row-level security; made once, as every transaction begins with it.
+INTRODUCTION = text(
+    "SELECT set_config('role', :role, true), set_config('search_path', 's2s', true),"
+    " set_config('statement_timeout', :timeout, true),"
+    " set_config('lock_timeout', :timeout, true),"
+    " set_config('plan_cache_mode', 'force_generic_plan', true),"
+    " set_config('s2s.actor_id', :id, true), set_config('s2s.roles', :roles, true),"
+    " set_config('s2s.establishments', :establishments, true),"
+    " set_config('s2s.provider', :provider, true)"
+)
+
+
 class Base(DeclarativeBase):
     """Base of all our tables: schema `s2s`, every constraint named."""
 
@@ -132,15 +144,7 @@ def _introduce_actor(
         return
     actor = current_actor()
     connection.execute(
-        text(
-            "SELECT set_config('role', :role, true), set_config('search_path', 's2s', true),"
-            " set_config('statement_timeout', :timeout, true),"
-            " set_config('lock_timeout', :timeout, true),"
-            " set_config('plan_cache_mode', 'force_generic_plan', true),"
-            " set_config('s2s.actor_id', :id, true), set_config('s2s.roles', :roles, true),"
-            " set_config('s2s.establishments', :establishments, true),"
-            " set_config('s2s.provider', :provider, true)"
-        ),
+        INTRODUCTION,
         {
             "role": APPLICATION_ROLE,
             "timeout": str(setting("S2S_STATEMENT_TIMEOUT_MS")),

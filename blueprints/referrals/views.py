@@ -19,6 +19,7 @@ from s2s_portal.database import unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.answer import DraftCopy
+from s2s_portal.models.clocks import ReferralClock
 from s2s_portal.models.codes import Kind, Status
 from s2s_portal.models.colleague import Contribution
 from s2s_portal.models.referral import Referral
@@ -97,8 +98,7 @@ def index() -> ResponseReturnValue:
 @allow(school)
 def show(reference: str) -> ResponseReturnValue:
     """The task list while it is the school's to change; afterwards, where it stands."""
-    clocks.note_broken(reference)
-    referral = drafting.mine(reference, by=current_actor(), only=ROWS)
+    referral, promised = _opened(reference)
     if referral.status is Status.EXPIRED:
         return page("s2s/referrals/expired.html", referral=referral, standing=standing)
     in_hand = drafting.is_in_hand(referral)
@@ -127,7 +127,7 @@ def show(reference: str) -> ResponseReturnValue:
         may_amend=changes.may_amend(referral),
         may_withdraw=referral.status in withdrawing.WITHDRAWABLE,
         ended_agreement=withdrawing.agreement_withdrawal(referral),
-        expected=promises.expected(referral, clocks.of(referral)),
+        expected=promises.expected(referral, promised),
         place=decided.place(referral),
         decision=None if in_hand else decided.current(referral),
         told=decided.told(referral),
@@ -136,6 +136,21 @@ def show(reference: str) -> ResponseReturnValue:
         talk=shown,
     )
     return threads.read(shown, answer)
+
+
+def _opened(reference: str) -> tuple[Referral, list[ReferralClock]]:
+    """The referral and its clocks, once a promise that is found broken is noted; a draft has
+    been promised nothing."""
+
+    def read() -> tuple[Referral, list[ReferralClock]]:
+        referral = drafting.mine(reference, by=current_actor(), only=ROWS)
+        return referral, clocks.of(referral) if referral.submitted_at else []
+
+    _referral, found = opened = read()
+    if not clocks.has_broken(found):
+        return opened
+    clocks.note_broken(reference)
+    return read()
 
 
 @bp.route("/<reference>/kind", methods=["GET", "POST"])

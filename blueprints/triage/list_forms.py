@@ -12,7 +12,12 @@ from s2s_portal.models.worklist import Officer
 class KeepForm(S2SForm):
     """Keep the list that is shown, under a name."""
 
-    name = Line("Name of this list", [Needed("Enter a name for this list")], longest=60)
+    name = Line(
+        "Name of this list",
+        [Needed("Enter a name for this list")],
+        longest=60,
+        description="It keeps what you look in, the order and how it is narrowed. Only you see it.",
+    )
     query = HiddenField()
 
 

@@ -47,7 +47,8 @@ def index() -> ResponseReturnValue:
 def _list(
     wanted: Wanted, form: KeepForm, me: Officer, kept: list[SavedList]
 ) -> ResponseReturnValue:
-    offered, dates = worklist_choices.offered(), worklist.office()
+    offered = worklist_choices.offered()
+    dates = offered.office
     if wanted.team not in offered.teams:
         # Whoever is in one team has its queue alone, which is then read from an index of its own.
         wanted = replace(wanted, team=next(iter(offered.teams)) if len(offered.teams) == 1 else "")

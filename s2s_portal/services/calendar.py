@@ -133,10 +133,16 @@ def of(urn: int | None = None) -> Calendar:
 
 def closures() -> frozenset[date]:
     """Every day on which the council is closed, besides weekends and bank holidays."""
+    rows = session().execute(select(CouncilClosure.starts, CouncilClosure.ends))
+    return days_of((row.starts, row.ends) for row in rows)
+
+
+def days_of(spans: Iterable[tuple[date, date]]) -> frozenset[date]:
+    """Every day of `spans`, each from its first day to its last."""
     return frozenset(
-        row.starts + timedelta(days=number)
-        for row in session().execute(select(CouncilClosure.starts, CouncilClosure.ends))
-        for number in range((row.ends - row.starts).days + 1)
+        first + timedelta(days=number)
+        for first, last in spans
+        for number in range((last - first).days + 1)
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from typing import Any
 
@@ -11,10 +12,13 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from s2s_portal.database import session
 from s2s_portal.models.body import TriageBody
+from s2s_portal.models.clocks import CouncilClosure
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.intake import IntakeWindow
 from s2s_portal.models.terms import NeedType
 from s2s_portal.models.worklist import Officer
+from s2s_portal.services import calendar
+from s2s_portal.services.calendar import Calendar
 from s2s_portal.services.worklist_wanted import NOBODY
 
 
@@ -23,6 +27,7 @@ class Offered:
     """What a list can be narrowed by: for each filter its values and their words.
 
     `teams` are the bodies that the acting officer is in: one, and there is nothing to choose.
+    `office` are the days on which the council works, by which the list counts what is late.
     """
 
     areas: dict[str, str]
@@ -31,6 +36,7 @@ class Offered:
     officers: dict[int, str]
     windows: dict[int, str]
     teams: dict[str, str]
+    office: Calendar
 
 
 def offered() -> Offered:
@@ -48,7 +54,14 @@ def offered() -> Offered:
         },
         windows={int(number): words for number, words in found.get("window", {}).items()},
         teams=found.get("team", {}),
+        office=Calendar(None, (), calendar.days_of(_days(found.get("closed", {})))),
     )
+
+
+def _days(closed: dict[str, str]) -> list[tuple[date, date]]:
+    return [
+        (date.fromisoformat(starts), date.fromisoformat(ends)) for starts, ends in closed.items()
+    ]
 
 
 @cache
@@ -63,7 +76,7 @@ def _choices() -> Any:
             cast(order, Text).label("place"),
         )
 
-    school, window = Establishment, IntakeWindow
+    school, window, closure = Establishment, IntakeWindow, CouncilClosure
     opened = func.to_char(window.opens, "FMDD FMMonth YYYY")
     kind = func.replace(window.setting_kind, "_", " ")
     return union_all(
@@ -77,6 +90,9 @@ def _choices() -> Any:
         rows("officer", Officer.id, Officer.name, Officer.name),
         rows("team", TriageBody.code, TriageBody.name, TriageBody.position).where(
             TriageBody.code == any_(func.s2s.acting_bodies(type_=ARRAY(Text)))
+        ),
+        rows("closed", closure.starts, func.max(closure.ends), closure.starts).group_by(
+            closure.starts
         ),
         rows("window", window.id, "From " + opened + ", " + kind, window.opens),
     ).order_by(literal_column("name"), literal_column("place"), literal_column("value"))

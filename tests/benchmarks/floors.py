@@ -43,12 +43,16 @@ TEMPLATES = {
     "worklist.html": """<!DOCTYPE html><html lang="en"><head><title>Referrals</title></head>
 <body><h1>Referrals</h1><table class="govuk-table"><tbody>
 {% for row in rows %}<tr class="govuk-table__row">
-<th class="govuk-table__header"><a class="govuk-link" href="/x/{{ row.reference }}">{{ row.reference }}</a></th>
-<td class="govuk-table__cell">{{ row.school_name }}</td>
-<td class="govuk-table__cell">{{ row.phase_name }}</td><td class="govuk-table__cell">{{ row.label }}</td>
-<td class="govuk-table__cell">{{ row.kind }}</td><td class="govuk-table__cell">{{ row.received_on }}</td>
-<td class="govuk-table__cell">{{ row.status }}</td><td class="govuk-table__cell">{{ row.officer_name or "" }}</td>
-<td class="govuk-table__cell">{{ row.due_step or "" }} {{ row.due_on or "" }}</td></tr>{% endfor %}
+<th class="govuk-table__header"><span><input type="checkbox" name="reference" value="{{ row.reference }}"
+aria-label="Choose {{ row.reference }}"></span><a class="govuk-link" href="/x/{{ row.reference }}">{{ row.reference }}</a></th>
+<td class="govuk-table__cell">{{ row.school_name }}<br>{{ row.phase_name }}</td>
+<td class="govuk-table__cell">{{ row.label or "Not given" }}</td>
+<td class="govuk-table__cell">{{ row.kind }}</td>
+<td class="govuk-table__cell">{{ row.received_on }}<br>{{ (today - row.received_on).days }} days ago</td>
+<td class="govuk-table__cell">{% if row.due_on %}{{ row.due_step }} by {{ row.due_on }}{% if row.due_on < today %}
+<strong class="govuk-tag govuk-tag--red">Overdue</strong><br>{{ (today - row.due_on).days }} days late{% endif %}
+{% else %}Nothing{% endif %}</td>
+<td class="govuk-table__cell">{{ row.officer_name or "Nobody" }}</td></tr>{% endfor %}
 </tbody></table><ul>{% for name, count in counts %}<li>{{ name }} {{ count }}</li>{% endfor %}</ul>
 {% for part in parts %}<select>{% for row in part %}<option class="govuk-select__option">{{ row|join(" ") }}</option>
 {% endfor %}</select>{% endfor %}</body></html>""",
@@ -88,7 +92,7 @@ def add(app: Flask, engine: Engine, reference: str) -> None:
                 TILES, {"most": 1_001, "day": clock.today(), "lately": LONG_AGO}
             )
             parts = [connection.execute(query).all() for query in WITH_WORKLIST]
-        shown = {"rows": rows, "counts": counts.all(), "parts": parts}
+        shown = {"rows": rows, "counts": counts.all(), "parts": parts, "today": clock.today()}
         return environment.get_template("worklist.html").render(**shown)
 
     def referral() -> str:

@@ -16,7 +16,7 @@ from jinja2 import Environment, Template
 from sqlalchemy import Engine, create_engine, select, text
 from sqlalchemy.orm import Session
 
-from s2s_portal import clock, migrations
+from s2s_portal import clock
 from s2s_portal.models.answer import (
     Agreement,
     DraftCopy,
@@ -31,7 +31,7 @@ from s2s_portal.models.terms import Fee, NeedType, ServiceTerms
 from tests import answers, world
 from tests.benchmarks.pages import AIM, REPEATS, get, interleaved
 from tests.client import Client
-from tests.conftest import NOON, fresh_database
+from tests.conftest import NOON, migrated_database
 from tests.host import make_host
 
 FILLED = re.compile(r'(?P<before>\bvalue=")(?P<value>[^"]+)(?P<after>")')
@@ -40,9 +40,8 @@ PARTS = (Subject, Agreement, Need, StrategyTried, OutcomeWanted, ReferralEvent)
 
 def run(server_url: str) -> None:
     """Print each page's median, its floor's, and the ratio."""
-    url = fresh_database(server_url, "s2s_bench_forms")
+    url = migrated_database(server_url, "s2s_bench_forms")
     engine = create_engine(url)
-    migrations.upgrade(engine)
     with Session(engine) as session, session.begin():
         session.add_all(world.establishments())
     with clock.frozen(datetime.fromisoformat(NOON)):  # the day that the answers are for

@@ -11,13 +11,12 @@ from time import perf_counter
 from flask import Flask
 from sqlalchemy import Engine, create_engine, event, text
 
-from s2s_portal import migrations
 from s2s_portal.state import state
 from tests import world
 from tests.benchmarks import floors
 from tests.benchmarks.volume import fill
 from tests.client import Client
-from tests.conftest import fresh_database
+from tests.conftest import migrated_database
 from tests.host import make_host
 
 REFERRALS = 5_000
@@ -27,9 +26,8 @@ AIM = 2.0
 
 def host(server_url: str, name: str, referrals: int, page_size: int) -> tuple[Flask, str]:
     """A host on a database of its own with `referrals` referrals; and a reference to look at."""
-    url = fresh_database(server_url, name)
+    url = migrated_database(server_url, name)
     engine = create_engine(url)
-    migrations.upgrade(engine)
     with engine.begin() as connection:
         fill(connection, referrals)
         reference = connection.scalar(

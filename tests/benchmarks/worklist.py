@@ -9,14 +9,14 @@ from functools import partial
 from flask import Flask
 from sqlalchemy import create_engine, text
 
-from s2s_portal import clock, migrations
+from s2s_portal import clock
 from s2s_portal.services import worklist
 from s2s_portal.services.worklist_wanted import Place, Sort, Wanted
 from tests import world
 from tests.benchmarks import many
 from tests.benchmarks.pages import get, interleaved
 from tests.client import Client
-from tests.conftest import fresh_database
+from tests.conftest import migrated_database
 from tests.host import make_host
 
 FEW, MANY = 1_000, 1_000_000
@@ -28,9 +28,8 @@ FIRST = Place(clock.from_local(date(1971, 1, 1)), 0, date(1971, 1, 1))
 
 def host(server_url: str, rows: int) -> Flask:
     """A host whose worklist has so many rows."""
-    url = fresh_database(server_url, f"s2s_bench_worklist_{rows}")
+    url = migrated_database(server_url, f"s2s_bench_worklist_{rows}")
     engine = create_engine(url)
-    migrations.upgrade(engine)
     with engine.begin() as connection:
         many.fill(connection, rows)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

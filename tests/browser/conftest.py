@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.browser.person import LARGE_TEXT, Portal
+from tests.conftest import Demonstrated
 from tests.files.clamd import PROGRAM
 
 TOP = Path(__file__).resolve().parents[2]
@@ -43,28 +44,40 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def portal(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    server_url: str,
+    demonstrated: Demonstrated,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Portal]:
     """The reference portal in a process of its own, with the real schools where there are any,
     and a virus scanner where there is one."""
     more = {"S2S_CLAMD": request.getfixturevalue("clamd").address} if PROGRAM else {}
-    with _running(tmp_path_factory.mktemp("portal"), more) as found:
+    folder = tmp_path_factory.mktemp("portal")
+    url = demonstrated.copy(server_url, f"s2s_browser_{os.getpid()}", folder / "instance")
+    with _running(folder, url, more) as found:
         found.read_real_schools()
         yield found
 
 
 @pytest.fixture(scope="module")
-def portal_of_heads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+def portal_of_heads(
+    server_url: str, demonstrated: Demonstrated, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Portal]:
     """A portal of a council that wants a head's agreement before a referral is sent."""
-    with _running(tmp_path_factory.mktemp("heads"), {"S2S_HEAD_AGREES": "true"}) as found:
+    folder = tmp_path_factory.mktemp("heads")
+    url = demonstrated.copy(server_url, f"s2s_heads_{os.getpid()}", folder / "instance")
+    with _running(folder, url, {"S2S_HEAD_AGREES": "true"}) as found:
         yield found
 
 
 @contextmanager
-def _running(folder: Path, more: dict[str, str]) -> Iterator[Portal]:
+def _running(folder: Path, database_url: str, more: dict[str, str]) -> Iterator[Portal]:
+    """A portal on a database that has the demonstration already: how it gets there from nothing
+    is what `make run` is tested for."""
     port, smtp = _free_port(), _free_port()
     environment = {
-        **{k: v for k, v in os.environ.items() if k != "DATABASE_URL"},
+        **os.environ,
+        "DATABASE_URL": database_url,
         "PORT": str(port),
         "PORTAL_SMTP_PORT": str(smtp),
         "S2S_DATA_DIR": str(folder / "instance"),

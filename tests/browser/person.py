@@ -55,7 +55,7 @@ class Portal:
             check=False,
             timeout=120,
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def read_real_schools(self) -> None:

@@ -18,14 +18,13 @@ import pytest
 from playwright.sync_api import Browser, expect
 from sqlalchemy import create_engine, text
 
-from s2s_portal import migrations
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.reference_portal import accounts, create_app
 from s2s_portal.reference_portal.demonstration_schools import establishments
 from s2s_portal.state import state
 from tests import role_api
 from tests.browser.person import Person, Portal
-from tests.conftest import fresh_database
+from tests.conftest import migrated_database
 from tests.oidc.liar import DISCOVERY
 from tests.oidc.people import CODES
 from tests.oidc.people import accounts as people
@@ -63,9 +62,8 @@ def api() -> Iterator[role_api.RoleApi]:
 def database(server_url: str, worker_id: str) -> Iterator[str]:
     """A migrated database with the invented schools and the portal's own tables."""
     name = f"s2s_sign_on_{os.getpid()}_{worker_id}"
-    url = fresh_database(server_url, name)
+    url = migrated_database(server_url, name)
     engine = create_engine(url)
-    migrations.upgrade(engine)
     app = create_app({"DATABASE_URL": url})
     with app.app_context(), acting_as(SYSTEM):
         accounts.prepare()

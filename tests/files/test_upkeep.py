@@ -17,7 +17,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import create_engine, text
 
-from s2s_portal import clock, migrations, scanner, storage
+from s2s_portal import clock, scanner, storage
 from s2s_portal.database import session, unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import SYSTEM, acting_as
@@ -29,7 +29,7 @@ from s2s_portal.state import state
 from s2s_portal.uploads import Accepted
 from tests import rows, world
 from tests.client import Client
-from tests.conftest import fresh_database
+from tests.conftest import migrated_database
 from tests.files import made
 from tests.files.clamd import MARK, Clamd, needs_clamd
 from tests.files.conftest import names_in
@@ -43,9 +43,8 @@ SENCO = world.ACTORS["senco"]
 @pytest.fixture(scope="module")
 def database(server_url: str, worker_id: str) -> str:
     """A filled database of this module's own."""
-    url = fresh_database(server_url, f"s2s_files_{worker_id}")
+    url = migrated_database(server_url, f"s2s_files_{worker_id}")
     engine = create_engine(url)
-    migrations.upgrade(engine)
     engine.dispose()
     app = make_host(url, dict(world.ACTORS))
     with app.app_context(), acting_as(SYSTEM):

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
-from s2s_portal import clock, migrations
+from s2s_portal import clock
 from s2s_portal.database import in_the_name_of, unit_of_work
 from s2s_portal.errors import NotAllowed, Refused
 from s2s_portal.identity import SYSTEM, Actor, Role, acting_as
@@ -27,7 +27,7 @@ from s2s_portal.services import allocation, caps, offer_answers, offers
 from s2s_portal.state import state
 from tests import rows, world
 from tests.client import Client
-from tests.conftest import fresh_database
+from tests.conftest import migrated_database
 from tests.host import make_host
 from tests.world import ACTORS, OTHER_PROVIDER, PROVIDER
 
@@ -192,9 +192,8 @@ def test_the_page_says_which_limit_and_keeps_what_was_typed(client: Client, give
 @pytest.fixture
 def lively(server_url: str, worker_id: str) -> Iterator[Flask]:
     """A host on a database of its own, with 32 accepted referrals and a cap of ten for each."""
-    url = fresh_database(server_url, f"s2s_caps_{worker_id}")
+    url = migrated_database(server_url, f"s2s_caps_{worker_id}")
     engine = create_engine(url)
-    migrations.upgrade(engine)
     engine.dispose()
     app = make_host(url, dict(ACTORS))
     with app.test_request_context(), acting_as(SYSTEM), clock.frozen(TODAY):

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.orm import Session
 
-from s2s_portal import clock, migrations, upn
+from s2s_portal import clock, upn
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.answer import Need, Subject
 from s2s_portal.models.clocks import ClockBreach
@@ -25,13 +25,13 @@ from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.visit import Acknowledgement, Addendum, RecordDocument, Visit, VisitRecord
 from s2s_portal.models.worklist import WorklistEntry
-from s2s_portal.reference_portal import accounts, create_app, demonstration
+from s2s_portal.reference_portal import create_app, demonstration
 from s2s_portal.reference_portal.demonstration_schools import NURSERY, PRIMARY, establishments
 from s2s_portal.reference_portal.demonstration_stories import CAST, PATHS, steps, working_day
 from s2s_portal.reference_portal.personas import PERSONAS
 from s2s_portal.services import referrals, verification
 from s2s_portal.state import state
-from tests.conftest import fresh_database
+from tests.conftest import Demonstrated
 from tests.shared import GIAS, needs_shared_files
 
 ADDRESS = "http://127.0.0.1:5999"
@@ -39,18 +39,17 @@ ADDRESS = "http://127.0.0.1:5999"
 
 @pytest.fixture(scope="module")
 def shown(
-    server_url: str, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+    server_url: str,
+    worker_id: str,
+    demonstrated: Demonstrated,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Session]:
     """A session, acting as the service, on a database with the demonstration in it."""
     name = f"s2s_demonstration_{os.getpid()}_{worker_id}"
-    url = fresh_database(server_url, name)
     place = tmp_path_factory.mktemp("instance")
+    url = demonstrated.copy(server_url, name, place)
     app = create_app({"DATABASE_URL": url, "S2S_DATA_DIR": str(place)})
     with app.app_context():
-        migrations.upgrade(state().engine)
-        accounts.prepare()
-        sentence = demonstration.seed(ADDRESS)
-        assert sentence == f"Added a demonstration of {len(CAST)} referrals from invented schools."
         with acting_as(SYSTEM):
             yield state().session()
             state().session.remove()

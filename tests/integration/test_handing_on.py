@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, event, select, text
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.orm import Session
 
-from s2s_portal import clock, migrations, planning
+from s2s_portal import clock, planning
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import AlreadyAllocated, NotAllowed, NotFound, Refused
 from s2s_portal.identity import SYSTEM, Actor, acting_as
@@ -29,7 +29,7 @@ from s2s_portal.services.handing import Handing
 from s2s_portal.state import state
 from tests import rows, world
 from tests.client import Client, Page
-from tests.conftest import fresh_database
+from tests.conftest import migrated_database
 from tests.host import make_host
 from tests.world import ACTORS
 
@@ -197,9 +197,8 @@ def test_as_many_statements_for_six_as_for_one(
 @pytest.fixture
 def lively(server_url: str, worker_id: str) -> Iterator[Flask]:
     """A host on a database of its own: 32 referrals with Quin, and a cap of ten for each."""
-    url = fresh_database(server_url, f"s2s_hand_{worker_id}")
+    url = migrated_database(server_url, f"s2s_hand_{worker_id}")
     engine = create_engine(url)
-    migrations.upgrade(engine)
     engine.dispose()
     app = make_host(url, dict(ACTORS))
     with app.test_request_context(), acting_as(SYSTEM), clock.frozen(TODAY):

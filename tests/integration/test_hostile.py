@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 
-from s2s_portal import clock, migrations
+from s2s_portal import clock
 from s2s_portal.database import UnitOfWork
 from s2s_portal.errors import Refused
 from s2s_portal.identity import SYSTEM, acting_as
@@ -40,7 +40,7 @@ from s2s_portal.state import state
 from tests import rows, world
 from tests.answers import SECTIONS, complete, save, token
 from tests.client import Client, Page
-from tests.conftest import fresh_database
+from tests.conftest import migrated_database
 from tests.deciding import NO, YES
 from tests.host import make_host
 from tests.integration.test_access import (
@@ -611,9 +611,8 @@ def test_what_went_into_a_failed_statement_is_not_in_its_message(session: Sessio
 @pytest.fixture
 def lively(server_url: str, worker_id: str) -> Iterator[Flask]:
     """A host on a database of its own, where transactions really run at once and really commit."""
-    url = fresh_database(server_url, f"s2s_hostile_{os.getpid()}_{worker_id}")
+    url = migrated_database(server_url, f"s2s_hostile_{os.getpid()}_{worker_id}")
     engine = create_engine(url)
-    migrations.upgrade(engine)
     engine.dispose()
     app = make_host(url, dict(ACTORS))
     with app.test_request_context(), acting_as(SYSTEM), clock.frozen(date(2019, 6, 30)):

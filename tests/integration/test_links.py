@@ -17,7 +17,7 @@ from sqlalchemy import Connection, create_engine, func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, joinedload
 
-from s2s_portal import Actor, Role, access, audit, clock, migrations
+from s2s_portal import Actor, Role, access, audit, clock
 from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.errors import NotAllowed
 from s2s_portal.identity import SYSTEM, acting_as
@@ -29,7 +29,7 @@ from s2s_portal.services import invitations, links, notices
 from s2s_portal.state import state
 from tests import rows, world
 from tests.client import Client, Page
-from tests.conftest import fresh_database
+from tests.conftest import migrated_database
 from tests.host import make_host
 from tests.world import ACTORS, OTHER_PROVIDER, PROVIDER
 
@@ -587,9 +587,8 @@ def test_holding_a_token_opens_neither_table(session: Session, nobody_yet: Pract
 @pytest.fixture
 def racing(server_url: str) -> Iterator[tuple[Flask, list[str]]]:
     """A host that really commits, with five invitations and two newcomers of one school."""
-    url = fresh_database(server_url, f"s2s_test_{os.getpid()}_links")
+    url = migrated_database(server_url, f"s2s_test_{os.getpid()}_links")
     engine = create_engine(url)
-    migrations.upgrade(engine)
     tokens = [f"token-{number}" for number in range(5)]
     with Session(engine) as session, session.begin():
         session.add_all(world.establishments())

@@ -13,7 +13,6 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from flask import Flask
 from sqlalchemy import create_engine, text
 
-from s2s_portal import migrations
 from s2s_portal.database import session, unit_of_work
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.codes import Status
@@ -21,7 +20,7 @@ from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import invitations, messages, notices
 from tests import rows, world
-from tests.conftest import fresh_database
+from tests.conftest import migrated_database
 from tests.host import make_host
 
 REFERENCE = "S2S-19-3334"
@@ -52,9 +51,8 @@ def port() -> int:
 @pytest.fixture
 def mailing(server_url: str, worker_id: str, port: int) -> Iterator[Flask]:
     """A host on a database of its own that really commits and really mails."""
-    url = fresh_database(server_url, f"s2s_mail_{worker_id}")
+    url = migrated_database(server_url, f"s2s_mail_{worker_id}")
     engine = create_engine(url)
-    migrations.upgrade(engine)
     app = make_host(
         url, dict(world.ACTORS), MAIL_SERVER="127.0.0.1", MAIL_PORT=port, MAIL_SUPPRESS_SEND=False
     )

@@ -24,6 +24,7 @@ import pytest
 from s2s_portal.reference_portal.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = "s2s_portal.reference_portal"
 PATIENCE = 240  # seconds; the first start makes a cluster and the demonstration
 
 pytestmark = pytest.mark.xdist_group("make_run")
@@ -42,12 +43,13 @@ class Run:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PORTAL_", "S2S_"))}
         kept.pop("DATABASE_URL", None)
         self.port = port
+        self.environment = {**kept, "PORT": str(port), "S2S_DATA_DIR": str(place), **more}
         self.log = place.parent / f"run-{time.monotonic_ns()}.txt"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "s2s_portal.reference_portal"],
                 cwd=ROOT,
-                env={**kept, "PORT": str(port), "S2S_DATA_DIR": str(place), **more},
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -67,6 +69,20 @@ class Run:
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(90)
+
+    def flask(self, *arguments: str) -> str:
+        """What `flask s2s ...` prints when it is content."""
+        done = subprocess.run(
+            [sys.executable, "-m", "flask", "--app", PACKAGE, "s2s", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def fetch(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
@@ -156,7 +172,7 @@ def sign_in(portal: Run, persona: str) -> urllib.request.OpenerDirector:
     return browser
 
 
-def test_it_starts_signs_people_on_sends_mail_and_stops_without_a_trace(
+def test_it_starts_signs_people_on_sends_mail_is_well_and_stops_without_a_trace(
     place: Path, portal: Run
 ) -> None:
     for persona in ("senco", "finance-approver", "outsider"):
@@ -169,6 +185,11 @@ def test_it_starts_signs_people_on_sends_mail_and_stops_without_a_trace(
     while "has been allocated to you" not in portal.fetch("/mailbox"):
         assert time.monotonic() < deadline, portal.said  # the worker sends what was deferred
         time.sleep(0.5)
+
+    said = portal.flask("check")
+    assert not [line for line in said.splitlines() if line.startswith("fail")], said
+    assert "row-level security: It is on" in said
+    assert "sound" in portal.flask("ledger", "verify")
 
     second = Run(place, portal.port)
     assert second.process.wait(60) == 1

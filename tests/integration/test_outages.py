@@ -17,14 +17,13 @@ from flask import Flask
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from s2s_portal import migrations
 from s2s_portal.database import session
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.codes import Status
 from s2s_portal.state import state
 from tests import rows, world
 from tests.client import Client
-from tests.conftest import fresh_database
+from tests.conftest import migrated_database
 from tests.deciding import YES
 from tests.host import make_host
 
@@ -89,9 +88,8 @@ class Relay:
 @pytest.fixture(scope="module")
 def database(server_url: str, worker_id: str) -> Iterator[str]:
     """A filled database of this module's own, in which everything really commits."""
-    url = fresh_database(server_url, f"s2s_outages_{os.getpid()}_{worker_id}")
+    url = migrated_database(server_url, f"s2s_outages_{os.getpid()}_{worker_id}")
     engine = create_engine(url)
-    migrations.upgrade(engine)
     engine.dispose()
     app = make_host(url, dict(world.ACTORS))
     with app.app_context(), acting_as(SYSTEM):
@@ -263,9 +261,8 @@ def test_without_a_mail_server_a_decision_stands_and_answers_at_once(
     server_url: str, worker_id: str
 ) -> None:
     """Nothing of SMTP is on the way of an answer: port 1 takes nothing."""
-    url = fresh_database(server_url, f"s2s_no_smtp_{os.getpid()}_{worker_id}")
+    url = migrated_database(server_url, f"s2s_no_smtp_{os.getpid()}_{worker_id}")
     engine = create_engine(url)
-    migrations.upgrade(engine)
     mail = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": 1, "MAIL_SUPPRESS_SEND": False}
     for app in _app(url, **mail):
         with app.app_context(), acting_as(SYSTEM):

@@ -16,7 +16,7 @@ from flask import Flask
 from sqlalchemy import Connection, create_engine, func, select, text
 from sqlalchemy.orm import Session
 
-from s2s_portal import clock, migrations
+from s2s_portal import clock
 from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.database import session as current_session
 from s2s_portal.errors import AlreadyDecided, NotFound, OutOfOrder, Refused
@@ -25,7 +25,7 @@ from s2s_portal.models.audit import AuditEntry
 from s2s_portal.models.ledger import EntryKind, LedgerEntry, Pull, PullLine
 from s2s_portal.services import ledger, pulls, verification
 from tests import fees, world
-from tests.conftest import fresh_database
+from tests.conftest import migrated_database
 from tests.host import make_host
 from tests.world import ACADEMY, ACTORS, OTHER_SCHOOL, SCHOOL
 
@@ -294,9 +294,8 @@ def test_a_pull_that_does_not_exist_is_not_collected(session: Session, work: Uni
 def busy(server_url: str, worker_id: str) -> Iterator[Flask]:
     """A host on a database of its own, in which transactions really end."""
     name = f"s2s_test_busy_{os.getpid()}_{worker_id}"
-    url = fresh_database(server_url, name)
+    url = migrated_database(server_url, name)
     engine = create_engine(url)
-    migrations.upgrade(engine)
     with Session(engine) as session, session.begin():
         session.add_all(world.establishments())
     yield make_host(url, dict(ACTORS), S2S_STATEMENT_TIMEOUT_MS=60_000)

@@ -15,14 +15,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import create_engine, text
 
-from s2s_portal import migrations
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.reference_portal import accounts, create_app, folder, for_sqlalchemy, mailbox
 from s2s_portal.reference_portal.demonstration_schools import ACADEMY, establishments
 from s2s_portal.reference_portal.personas import PERSONAS
 from s2s_portal.state import state
 from tests.client import Client, Page
-from tests.conftest import fresh_database
+from tests.conftest import migrated_database
 
 KEYS = [
     "senco",
@@ -52,9 +51,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def database(server_url: str, worker_id: str) -> Iterator[str]:
     """A migrated database with the invented schools in it."""
     name = f"s2s_portal_{os.getpid()}_{worker_id}"
-    url = fresh_database(server_url, name)
+    url = migrated_database(server_url, name)
     engine = create_engine(url)
-    migrations.upgrade(engine)
     engine.dispose()
     yield url
     server = create_engine(server_url, isolation_level="AUTOCOMMIT")

@@ -21,11 +21,11 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from s2s_portal import Role, clock, migrations, sign_ons
+from s2s_portal import Role, clock, sign_ons
 from s2s_portal.identity import SYSTEM, Actor, acting_as
 from s2s_portal.state import state
 from tests import world
-from tests.conftest import fresh_database
+from tests.conftest import migrated_database
 from tests.host import User, make_host
 from tests.world import ACTORS
 
@@ -49,9 +49,8 @@ def actors() -> dict[str, Actor]:
 @pytest.fixture(scope="module")
 def database(server_url: str, worker_id: str) -> str:
     """A migrated database of this module's own: what is committed here stays here."""
-    url = fresh_database(server_url, f"s2s_sign_ons_{worker_id}")
+    url = migrated_database(server_url, f"s2s_sign_ons_{worker_id}")
     engine = create_engine(url)
-    migrations.upgrade(engine)
     with Session(engine) as filling, filling.begin():
         filling.add_all(world.establishments())
     engine.dispose()

@@ -12,7 +12,7 @@ from flask import Flask, render_template
 from sqlalchemy import create_engine, select, text
 from sqlalchemy.orm import Session
 
-from s2s_portal import clock, jobs, migrations
+from s2s_portal import clock, jobs
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import ConsentMissing, Incomplete, NotFound, Refused
 from s2s_portal.identity import SYSTEM, acting_as
@@ -26,7 +26,7 @@ from s2s_portal.services import referrals, submission
 from s2s_portal.state import state
 from tests import answers, rows, world
 from tests.client import Client
-from tests.conftest import fresh_database
+from tests.conftest import migrated_database
 from tests.host import make_host
 
 pytestmark = pytest.mark.usefixtures("may_2019")
@@ -152,9 +152,8 @@ def test_a_press_after_the_decision_shows_the_confirmation(senco: Client, sessio
 @pytest.fixture
 def lively_host(server_url: str) -> Iterator[Flask]:
     """A host on a database of its own, where several transactions really run at once."""
-    url = fresh_database(server_url, f"s2s_submission_{os.getpid()}")
+    url = migrated_database(server_url, f"s2s_submission_{os.getpid()}")
     engine = create_engine(url)
-    migrations.upgrade(engine)
     with Session(engine) as rows_session, rows_session.begin():
         rows_session.add_all(world.establishments())
     host = make_host(url, dict(world.ACTORS))

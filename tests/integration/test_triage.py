@@ -12,7 +12,6 @@ from sqlalchemy import Connection, create_engine, func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
-from s2s_portal import migrations
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import AlreadyDecided, Refused, Stale
 from s2s_portal.identity import acting_as
@@ -25,7 +24,7 @@ from s2s_portal.services import notices, triage
 from s2s_portal.state import state
 from tests import rows, world
 from tests.client import Client, Page
-from tests.conftest import fresh_database
+from tests.conftest import migrated_database
 from tests.deciding import EVERY_POINT, LEVEL, NO, YES
 from tests.host import make_host
 from tests.world import ACTORS
@@ -240,9 +239,8 @@ def test_a_page_drawn_before_the_school_sent_again_decides_nothing_yet(
 
 def test_officers_at_the_same_instant_one_decides_and_one_is_told(server_url: str) -> None:
     """Real transactions, in threads, in a database of their own: nothing here is rolled back."""
-    url = fresh_database(server_url, f"s2s_test_{os.getpid()}_race")
+    url = migrated_database(server_url, f"s2s_test_{os.getpid()}_race")
     engine = create_engine(url)
-    migrations.upgrade(engine)
     references = ["S2S-19-7K43", "S2S-19-7K44", "S2S-19-7K46", "S2S-19-7K47"]
     with Session(engine) as session, session.begin():
         session.add_all(world.establishments())

@@ -10,13 +10,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import create_engine, text
 
-from s2s_portal import migrations
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.reference_portal import accounts, create_app
 from s2s_portal.reference_portal.demonstration_schools import establishments
 from s2s_portal.state import state
 from tests import role_api
-from tests.conftest import fresh_database
+from tests.conftest import migrated_database
 from tests.oidc.people import CODES
 from tests.oidc.people import accounts as people
 from tests.oidc.provider import Providers
@@ -57,9 +56,8 @@ def usual_roles(api: role_api.RoleApi) -> None:
 def database(server_url: str, worker_id: str) -> Iterator[str]:
     """A migrated database with the invented schools and the portal's own tables."""
     name = f"s2s_oidc_{os.getpid()}_{worker_id}"
-    url = fresh_database(server_url, name)
+    url = migrated_database(server_url, name)
     engine = create_engine(url)
-    migrations.upgrade(engine)
     engine.dispose()
     yield url
     server = create_engine(server_url, isolation_level="AUTOCOMMIT")
