@@ -134,6 +134,12 @@ class NotScanned(OutOfOrder):
     """Nobody gets a file before the virus scanner has found nothing in it."""
 
 
+class TooMany(S2SError):
+    """Somebody, or another system, asks for more than is allowed in a minute."""
+
+    status = 429
+
+
 class StorageAway(S2SError):
     """Where files are kept cannot be reached, or has not what it should have."""
 
