@@ -6,27 +6,26 @@ Exit status 0 only when all is well; what went wrong is one line on standard err
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
-from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 from flask import current_app
-from flask.cli import AppGroup, ScriptInfo, with_appcontext
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from flask.cli import AppGroup, with_appcontext
 
-from s2s_portal import migrations, money
+from s2s_portal import migrations
 from s2s_portal.errors import S2SError
-from s2s_portal.identity import SYSTEM, acting_as
+from s2s_portal.identity import SYSTEM
+from s2s_portal.ledger_commands import ledger_group
+from s2s_portal.plainly import fail, one_line, plainly
 from s2s_portal.state import state
+
+__all__ = ["commands", "one_line"]
 
 commands = AppGroup("s2s", help="School to School Support.")
 db = AppGroup("db", help="The schema of School to School Support.")
 imports = AppGroup("import", help="Read public files in.")
-ledger_group = AppGroup("ledger", help="The fee ledger.")
 intake_group = AppGroup("intake", help="When requests are taken, and how many.")
 match_group = AppGroup("match", help="Finding referrals about the same pupil or class.")
 commands.add_command(db)
@@ -36,34 +35,6 @@ files_group = AppGroup("files", help="Files that schools attach.")
 commands.add_command(files_group)
 commands.add_command(intake_group)
 commands.add_command(match_group)
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def one_line(error: BaseException) -> str:
-    """What went wrong, in one line."""
-    if isinstance(error, DBAPIError):
-        error = error.orig or error
-    return " ".join(str(error).split("\n\n")[0].split()) or type(error).__name__
-
-
-def plainly(command: Command) -> Command:
-    """Run a command as the service itself; turn what it refuses into one line and status 1."""
-
-    @wraps(command)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        try:
-            with acting_as(SYSTEM):
-                return command(*args, **kwargs)
-        except (S2SError, SQLAlchemyError, OSError) as error:
-            raise SystemExit(_fail(error)) from error
-
-    return run  # type: ignore[return-value]
-
-
-def _fail(error: BaseException) -> int:
-    click.echo(f"s2s: {one_line(error)}", err=True)
-    return 1
 
 
 @db.command("upgrade")
@@ -95,7 +66,7 @@ def current() -> None:
     found, head = migrations.current(state().engine), migrations.head()
     click.echo(found or "base")
     if found != head:
-        raise SystemExit(_fail(S2SError(f"this release needs {head}: run flask s2s db upgrade")))
+        raise SystemExit(fail(S2SError(f"this release needs {head}: run flask s2s db upgrade")))
 
 
 @db.command("sql")
@@ -270,74 +241,6 @@ def intake_close(number: int, closes: datetime, reason: str) -> None:
     click.echo(f"Window {number} now closes on {closes:%Y-%m-%d}.")
 
 
-@ledger_group.command("verify", with_appcontext=False)
-@click.option(
-    "--file",
-    "files",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="A folder with pulls, or a file of a pull: asks no database.",
-)
-@click.argument("more", nargs=-1, type=click.Path(path_type=Path))
-@click.pass_context
-def ledger_verify(context: click.Context, files: tuple[Path, ...], more: tuple[Path, ...]) -> None:
-    """Check every entry, posting and link of the chain; status 1 when one is wrong.
-
-    With --file BATCH..., check downloaded pulls instead, from their files alone.
-    """
-    if files:
-        _verify_files([*files, *more])
-    elif more:
-        raise click.UsageError("Say --file before the files to check.")
-    else:
-        with context.ensure_object(ScriptInfo).load_app().app_context():
-            _verify_ledger()
-
-
-def _verify_files(files: list[Path]) -> None:
-    from s2s_portal.exports import batches
-
-    report = batches.check(files)
-    for problem in report.problems:
-        click.echo(f"s2s: {problem}", err=True)
-    if report.problems:
-        raise SystemExit(1)
-    first, last = report.pulls[0], report.pulls[-1]
-    which = f"Pull {first} is" if first == last else f"Pulls {first} to {last} are"
-    before = f" Pulls before {first} were not given." if first > 1 else ""
-    click.echo(
-        f"{which} whole: {report.entries:,} entries,"
-        f" {money.pounds(report.total_pence)}.{before}\n"
-        f"Compare with the page of pull {last}: {report.last_digest}"
-    )
-
-
-@plainly
-def _verify_ledger() -> None:
-    from s2s_portal.services import verification
-
-    result = verification.verify_and_note()
-    for problem in result.problems:
-        click.echo(f"s2s: {problem}", err=True)
-    if result.problems:
-        raise SystemExit(1)
-    click.echo(f"The ledger is sound: {result.last_number:,} entries.")
-
-
-@ledger_group.command("export")
-@click.option(
-    "--format", "form", type=click.Choice(["csv", "beancount"]), default="csv", show_default=True
-)
-@with_appcontext
-@plainly
-def ledger_export(form: str) -> None:
-    """Write the whole ledger to standard output: as CSV, or for beancount to check."""
-    from s2s_portal.services import ledger_export as whole
-
-    for piece in whole.pieces(whole.Form(form)):
-        click.get_binary_stream("stdout").write(piece)
-
-
 @files_group.command("sweep")
 @click.option("--all", "all_of_them", is_flag=True, help="Even if most of what is kept goes.")
 @with_appcontext
@@ -359,7 +262,7 @@ def files_scan() -> None:
 
     left = file_upkeep.scan_left(at_once=True)
     if left:
-        raise SystemExit(_fail(S2SError(f"{left} files could not be scanned")))
+        raise SystemExit(fail(S2SError(f"{left} files could not be scanned")))
     click.echo("Every file has been scanned.")
 
 
@@ -407,4 +310,4 @@ def check(as_json: bool) -> None:
         for finding in findings:
             click.echo(f"{finding.state:4}  {finding.part}: {finding.says}")
     if status == "fail":
-        raise SystemExit(_fail(S2SError("something needs doing; see above")))
+        raise SystemExit(fail(S2SError("something needs doing; see above")))

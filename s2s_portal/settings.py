@@ -68,6 +68,35 @@ _FINANCE = (
     Setting(
         "S2S_DOWNLOADS_A_MINUTE", 30, int, "How many files of pulls one account may take a minute."
     ),
+    Setting(
+        "S2S_API_ISSUER",
+        None,
+        str,
+        "Who issues the tokens of systems that use the API, exactly as their `iss` says; empty"
+        " means that there is no API. Needs the extra `api`.",
+    ),
+    Setting("S2S_API_AUDIENCE", None, str, "What the `aud` of those tokens must name."),
+    Setting(
+        "S2S_API_KEYS",
+        None,
+        str,
+        "Where the issuer's public keys are (JWKS): an https address, or the path of a file.",
+    ),
+    Setting(
+        "S2S_API_ALGORITHMS",
+        ("RS256", "PS256", "ES256"),
+        tuple,
+        "The signatures that are taken; never one with a shared secret.",
+    ),
+    Setting(
+        "S2S_API_CLIENTS",
+        {},
+        dict,
+        "The systems that may use the API: client id, and the name that the history shows.",
+    ),
+    Setting(
+        "S2S_API_REQUESTS_A_MINUTE", 120, int, "How many requests one system may make a minute."
+    ),
 )
 
 SETTINGS: tuple[Setting, ...] = (
