@@ -78,4 +78,4 @@ def ledger_export(form: str) -> None:
     from s2s_portal.services import ledger_export as whole
 
     for piece in whole.pieces(whole.Form(form)):
-        click.get_binary_stream("stdout").write(piece)
+        click.echo(piece, nl=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, flash, redirect, stream_with_context, url_for
+from flask import Response, flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from s2s_portal import audit, clock
@@ -74,8 +74,7 @@ def export() -> ResponseReturnValue:
     """The whole ledger as CSV, streamed as PostgreSQL writes it."""
     with unit_of_work() as work:
         audit.wrote(work, "downloaded", "ledger", "all")
-    pieces = stream_with_context(ledger_export.pieces())
-    answer = Response(pieces, mimetype="text/csv")
+    answer = Response(ledger_export.Download(current_actor()), mimetype="text/csv")
     name = f"s2s-ledger-{clock.today():%Y-%m-%d}.csv"
     answer.headers.set("Content-Disposition", "attachment", filename=name)
     return answer

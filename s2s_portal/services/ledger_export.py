@@ -13,12 +13,15 @@ from typing import Any
 from psycopg import sql
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import Session
 
 from s2s_portal import money
 from s2s_portal.database import session
 from s2s_portal.exports.csv import copy_csv, safe_text
+from s2s_portal.identity import Actor, acting_as
 from s2s_portal.models.ledger import Account, LedgerEntry, Posting
 from s2s_portal.services import pull_files
+from s2s_portal.state import state
 
 LONGEST = "600000"  # milliseconds that one export may take; a page's statement has much less
 READ_AT_ONCE = 2_000  # entries
@@ -92,11 +95,35 @@ def statement() -> sql.Composed:
 def pieces(form: Form = Form.CSV) -> Iterator[bytes]:
     """The whole ledger in pieces, as the acting person sees it; whatever its length, little of it
     is in memory. Finance, an auditor and the service see all of it."""
-    session().execute(text(f"SET LOCAL statement_timeout = {LONGEST}"))
+    _take_time(session())
     if form is Form.BEANCOUNT:
         return (piece.encode() for piece in _beancount())
-    connection: Any = session().connection().connection.driver_connection
-    return copy_csv(connection, statement())
+    return copy_csv(_driver(session()), statement())
+
+
+class Download:
+    """The whole ledger as CSV, on its way to somebody: with a transaction of its own, which ends
+    with the last piece or when the reader has gone, and needs nothing of the request."""
+
+    def __init__(self, by: Actor) -> None:
+        self._own: Session = state().session.session_factory()
+        with acting_as(by):
+            _take_time(self._own)
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from copy_csv(_driver(self._own), statement())
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._own.close()
+
+
+def _take_time(on: Session) -> None:
+    on.execute(text(f"SET LOCAL statement_timeout = {LONGEST}"))
+
+
+def _driver(of: Session) -> Any:
+    return of.connection().connection.driver_connection
 
 
 def _beancount() -> Iterator[str]:
