@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from rustpy_xlsxwriter import Format, write_worksheet, write_worksheets
@@ -69,7 +70,9 @@ def sheets_to_xlsx(sheets: Sequence[Sheet]) -> bytes:
     """
     if len({sheet.name for sheet in sheets}) != len(sheets):
         raise ValueError("Two sheets have the same name.")
-    records = [(sheet.name, _records(sheet.header, sheet.rows)) for sheet in sheets]
+    records: list[tuple[str, Any]] = [
+        (sheet.name, _records(sheet.header, sheet.rows)) for sheet in sheets
+    ]
     book = io.BytesIO()
     write_worksheets(
         records,

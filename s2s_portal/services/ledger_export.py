@@ -82,7 +82,7 @@ class Form(StrEnum):
 
 def statement() -> sql.Composed:
     """The rows of the CSV: every entry, oldest first, what people typed guarded."""
-    columns = [sql.Identifier(name) for name in _PLAIN]
+    columns: list[sql.Composable] = [sql.Identifier(name) for name in _PLAIN]
     columns += [
         sql.SQL("{} AS {}").format(safe_text(sql.Identifier(name)), sql.Identifier(name))
         for name in _TYPED

@@ -127,7 +127,9 @@ def make(pull: Pull, entries: Sequence[LedgerEntry]) -> list[PullFile]:
     invoices = invoice_rows(pull, _by(Route.INVOICE, entries))
     check_journal(journal, _by(Route.INTERNAL, entries))
     check_invoices(invoices, _by(Route.INVOICE, entries))
-    parts = [("ledger", f"Pull {pull.number}", HEADER, ledger)]
+    parts: list[tuple[str, str, tuple[str, ...], Rows]] = [
+        ("ledger", f"Pull {pull.number}", HEADER, ledger)
+    ]
     if journal:
         parts.append(("journal", "Journal", JOURNAL, journal))
     if invoices:
