@@ -134,6 +134,12 @@ class NotScanned(OutOfOrder):
     """Nobody gets a file before the virus scanner has found nothing in it."""
 
 
+class TooMany(S2SError):
+    """Somebody, or another system, asks for more than is allowed in a minute."""
+
+    status = 429
+
+
 class StorageAway(S2SError):
     """Where files are kept cannot be reached, or has not what it should have."""
 
@@ -174,3 +180,30 @@ class SignOnRefused(S2SError):
         super().__init__(message)
         self.code = code
         self.status = status
+
+
+class BearerRefused(S2SError):
+    """Another system's request without a token that is good for it.
+
+    `error` is the code of RFC 6750 for its `WWW-Authenticate`; empty when there was no token.
+    """
+
+    status = 401
+
+    def __init__(self, message: str, *, error: str, status: int = 401) -> None:
+        super().__init__(message)
+        self.error = error
+        self.status = status
+
+
+class KeysAway(S2SError):
+    """The keys by which tokens are checked cannot be had, and none are known from before."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("We cannot check tokens at the moment. Try again in a few minutes.")
+
+
+class KeyReused(OutOfOrder):
+    """An Idempotency-Key that has been used for another request."""

@@ -20,6 +20,85 @@ class Setting:
     meaning: str
 
 
+# Finance's own codes, which stand in the files that it pulls, and what other systems may ask for.
+_FINANCE = (
+    Setting(
+        "S2S_VAT_RATES",
+        {"OS": 0, "E": 0, "Z": 0, "S": 20},
+        dict,
+        "The rate of each VAT code, in per cent, for the invoice request.",
+    ),
+    Setting(
+        "S2S_FEE_INCLUDES_VAT",
+        True,
+        bool,
+        "Whether the fee is what is paid, VAT and all; otherwise the invoice adds VAT to it.",
+    ),
+    Setting("S2S_JOURNAL_ENTITY", "NCC", str, "The entity in the internal-charge journal."),
+    Setting("S2S_JOURNAL_ANALYSIS", "S2S", str, "The analysis code in the journal."),
+    Setting(
+        "S2S_SCHOOL_COST_CENTRES",
+        {},
+        dict,
+        "The cost centre of each maintained school, by URN; a school without one has an empty cell"
+        " in the journal.",
+    ),
+    Setting(
+        "S2S_SCHOOL_SUBJECTIVE",
+        "E27",
+        str,
+        "The code that a school is charged to: CFR E27, bought-in professional services.",
+    ),
+    Setting(
+        "S2S_SERVICE_COST_CENTRE",
+        "",
+        str,
+        "The cost centre of this service within the High Needs Block: Finance gives it.",
+    ),
+    Setting(
+        "S2S_INCOME_SUBJECTIVE", "", str, "The income code of the engagement fee: Finance gives it."
+    ),
+    Setting(
+        "S2S_CUSTOMERS",
+        {},
+        dict,
+        "What Finance knows of those it invoices, by the payer's name: `number`, `address` (up to"
+        " four lines), `postcode`, `email`.",
+    ),
+    Setting(
+        "S2S_DOWNLOADS_A_MINUTE", 30, int, "How many files of pulls one account may take a minute."
+    ),
+    Setting(
+        "S2S_API_ISSUER",
+        None,
+        str,
+        "Who issues the tokens of systems that use the API, exactly as their `iss` says; empty"
+        " means that there is no API. Needs the extra `api`.",
+    ),
+    Setting("S2S_API_AUDIENCE", None, str, "What the `aud` of those tokens must name."),
+    Setting(
+        "S2S_API_KEYS",
+        None,
+        str,
+        "Where the issuer's public keys are (JWKS): an https address, or the path of a file.",
+    ),
+    Setting(
+        "S2S_API_ALGORITHMS",
+        ("RS256", "PS256", "ES256"),
+        tuple,
+        "The signatures that are taken; never one with a shared secret.",
+    ),
+    Setting(
+        "S2S_API_CLIENTS",
+        {},
+        dict,
+        "The systems that may use the API: client id, and the name that the history shows.",
+    ),
+    Setting(
+        "S2S_API_REQUESTS_A_MINUTE", 120, int, "How many requests one system may make a minute."
+    ),
+)
+
 SETTINGS: tuple[Setting, ...] = (
     Setting("S2S_URL_PREFIX", "/s2s", str, "Where the service is mounted."),
     Setting(
@@ -168,6 +247,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("S2S_VAT_CODE_INTERNAL", "OS", str, "VAT code frozen on an internal charge."),
     Setting("S2S_VAT_CODE_INVOICE", "S", str, "VAT code frozen on an invoice."),
+    *_FINANCE,
     Setting(
         "S2S_CLAMD",
         None,

@@ -31,6 +31,7 @@ MEANINGS: dict[str, str] = {
     "again": "Whether it was sent before and returned.",
     "amount_pence": "Pence that it changes what the school owes by.",
     "by": "The host's account key of who did it; `system` for a command or a job.",
+    "collected": "How many entries Finance has collected.",
     "closure": "Why it was closed, by its code (`OUTCOMES_MET` ...).",
     "decision": "`accepted`, `declined`, `advised`, `redirected` or `waiting_listed`.",
     "entry": "Number of the ledger entry.",
@@ -39,8 +40,10 @@ MEANINGS: dict[str, str] = {
     "kind": "Kind of visit, by its code.",
     "provider_urn": "URN of the practitioner's Complex Needs School.",
     "pull": "Number of the pull.",
+    "queried": "How many entries Finance asks about.",
     "reason": "Why, by its code, or the code of the other service; empty when it was accepted.",
     "reference": "The referral's reference, such as `S2S-26-7K4P`.",
+    "rejected": "How many entries Finance has rejected.",
     "reverses": "Number of the charge that it undoes.",
     "route": "How Finance collects it: `INTERNAL` or `INVOICE`.",
     "section": "Which section of the referral, by its key (`needs` ...).",
@@ -198,6 +201,15 @@ pull_collected = _signal(
     "pull",
     "by",
     "finance_reference",
+)
+response_applied = _signal(
+    "response_applied",
+    "Finance has said, in a response file, what became of the entries of a pull.",
+    "pull",
+    "by",
+    "collected",
+    "rejected",
+    "queried",
 )
 
 

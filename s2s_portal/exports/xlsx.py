@@ -6,11 +6,13 @@ import io
 import re
 import shutil
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from rustpy_xlsxwriter import Format, write_worksheet
+from rustpy_xlsxwriter import Format, write_worksheet, write_worksheets
 
 from s2s_portal.exports import Cell, wall_clock
 
@@ -30,6 +32,15 @@ _STAMP = re.compile(rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*")
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """One sheet of a workbook: its name, its header, and the rows under it."""
+
+    name: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
 def rows_to_xlsx(sheet_name: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     """`rows` under a bold, frozen `header` as a workbook of one sheet: same rows, same bytes.
 
@@ -38,12 +49,7 @@ def rows_to_xlsx(sheet_name: str, header: Sequence[str], rows: Iterable[Sequence
     name, a row that is not as long as the header, an instant without a time zone, or more rows or
     text than Excel holds.
     """
-    if len(set(header)) != len(header):
-        raise ValueError("Two columns have the same name.")
-    # The library takes the header from the first row, and each column's place from it too.
-    records = [
-        dict(zip(header, map(_cell, row), strict=True)) for row in _at_most(MOST_ROWS, rows)
-    ] or [dict.fromkeys(header)]
+    records = _records(header, rows)
     book = io.BytesIO()
     write_worksheet(
         records,
@@ -55,6 +61,40 @@ def rows_to_xlsx(sheet_name: str, header: Sequence[str], rows: Iterable[Sequence
         column_formats=_formats(header, records),
     )
     return _timeless(book)
+
+
+def sheets_to_xlsx(sheets: Sequence[Sheet]) -> bytes:
+    """A workbook of several sheets, each as `rows_to_xlsx` makes its one: same rows, same bytes.
+
+    Raises ValueError as that does, and for two sheets of one name.
+    """
+    if len({sheet.name for sheet in sheets}) != len(sheets):
+        raise ValueError("Two sheets have the same name.")
+    records: list[tuple[str, Any]] = [
+        (sheet.name, _records(sheet.header, sheet.rows)) for sheet in sheets
+    ]
+    book = io.BytesIO()
+    write_worksheets(
+        records,
+        book,
+        freeze_panes={"general": {"row": 1, "col": 0}},
+        bold_headers=True,
+        autofit=True,
+        column_formats={
+            sheet.name: _formats(sheet.header, found)
+            for sheet, (_, found) in zip(sheets, records, strict=True)
+        },
+    )
+    return _timeless(book)
+
+
+def _records(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> list[dict[str, Cell]]:
+    if len(set(header)) != len(header):
+        raise ValueError("Two columns have the same name.")
+    # The library takes the header from the first row, and each column's place from it too.
+    return [
+        dict(zip(header, map(_cell, row), strict=True)) for row in _at_most(MOST_ROWS, rows)
+    ] or [dict.fromkeys(header)]
 
 
 def _at_most(most: int, rows: Iterable[Sequence[Cell]]) -> Iterable[Sequence[Cell]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from random import Random
 
-from s2s_portal import Actor, Role, clock
+from s2s_portal import Actor, Role, clock, money
 from s2s_portal.database import UnitOfWork
 from s2s_portal.reference_portal import demonstration_words as words
 from s2s_portal.reference_portal.demonstration_acts import ACTS, Story
@@ -24,7 +24,7 @@ from s2s_portal.reference_portal.demonstration_schools import (
 )
 from s2s_portal.reference_portal.demonstration_staff import actor
 from s2s_portal.reference_portal.personas import PERSONAS
-from s2s_portal.services import pulls
+from s2s_portal.services import pulls, responses
 
 SENT = ("start", "fill", "submit")
 GIVEN = (*SENT, "accept", "allocate")
@@ -249,7 +249,7 @@ def _action(name: str, story: Story) -> tuple[Actor, Callable[[UnitOfWork, Actor
 
 
 def _of_finance(today: date) -> list[Step]:
-    """Finance pulls twice and has collected the first pull; what came since is due."""
+    """Finance pulls twice, has collected the first pull and some of the second; the rest is due."""
     finance = PERSONAS["finance"].actor
 
     def pull(number: int) -> Callable[[UnitOfWork, Actor], object]:
@@ -259,8 +259,24 @@ def _of_finance(today: date) -> list[Step]:
     def collect(work: UnitOfWork, by: Actor) -> None:
         pulls.collect(work, 1, finance_reference="JNL-DEMO-0001", collected_on=clock.today(), by=by)
 
+    def answer(work: UnitOfWork, by: Actor) -> None:
+        responses.apply(work, 2, _response_file(clock.today()), by=by)
+
     return [
         Step(clock.from_local(working_day(today, 45), 16), finance, pull(1)),
         Step(clock.from_local(working_day(today, 38), 16), finance, collect),
         Step(clock.from_local(working_day(today, 14), 16), finance, pull(2)),
+        Step(clock.from_local(working_day(today, 7), 16), finance, answer),
     ]
+
+
+def _response_file(today: date) -> str:
+    """What Finance says of the second pull: the first entry is collected, the next rejected."""
+    said = ("collected", "JNL-DEMO-0002", ""), ("rejected", "", "The cost centre is closed")
+    rows = ["entry_number,outcome,date,amount_pounds,finance_reference,reason"]
+    for line, (outcome, reference, reason) in zip(
+        pulls.get(2, whole=True).lines, said, strict=False
+    ):
+        amount = money.decimal_pounds(line.entry.amount_pence)
+        rows.append(f"{line.entry_number},{outcome},{today},{amount},{reference},{reason}")
+    return "\n".join(rows)

@@ -7,59 +7,28 @@ pull's digest covers them and the digest of the pull before it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import exists, func, select
-from sqlalchemy.orm import selectinload, undefer
+from sqlalchemy import Text, case, cast, exists, func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import aliased, selectinload
 
 from s2s_portal import audit, clock, money, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import AlreadyDecided, NotFound, OutOfOrder, Refused
-from s2s_portal.exports.csv import rows_to_csv
-from s2s_portal.exports.xlsx import rows_to_xlsx
+from s2s_portal.exports import batches
 from s2s_portal.identity import Actor
-from s2s_portal.models.ledger import EntryKind, LedgerEntry, Pull, PullFile, PullLine
-from s2s_portal.services import ledger
+from s2s_portal.models.finance_files import Outcome, ResponseLine
+from s2s_portal.models.ledger import EntryKind, LedgerEntry, Pull, PullLine
+from s2s_portal.services import ledger, pull_files
 from s2s_portal.services.terms import written
 
-CSV = "text/csv"
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PULLABLE = (EntryKind.CHARGE, EntryKind.REVERSAL)
 NOTHING_DUE = "Nothing is due to be pulled. A fee becomes due when a referral is accepted."
 LONGEST_REFERENCE = 60  # characters of Finance's own reference
-
-# The columns of a pull's files (domain.md 6.3), in this order; nothing is about a child.
-HEADER = (
-    "pull_number",
-    "line_number",
-    "entry_number",
-    "kind",
-    "event_date",
-    "recorded_on",
-    "financial_year",
-    "period",
-    "route",
-    "urn",
-    "dfe_number",
-    "school_name",
-    "payer_name",
-    "purchase_order",
-    "source_reference",
-    "narrative",
-    "fee_kind",
-    "terms",
-    "verdict",
-    "vat_code",
-    "amount_pounds",
-    "amount_pence",
-    "reverses_entry",
-    "reason",
-    "entry_digest",
-)
 
 
 @dataclass(frozen=True)
@@ -80,11 +49,33 @@ class Collected:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How many entries of a pull were collected, were rejected or queried and are open, and how
+    many it has in all."""
+
+    collected: int
+    rejected: int
+    queried: int
+    count: int
+
+    @property
+    def silent(self) -> int:
+        """How many Finance has said nothing about."""
+        return self.count - self.collected - self.rejected - self.queried
+
+    @property
+    def part(self) -> bool:
+        """Whether Finance has answered, and something is still open."""
+        return self.silent < self.count and self.collected < self.count
+
+
+@dataclass(frozen=True)
 class Row:
     """One pull in a list, with what became of it."""
 
     pull: Pull
     collected: Collected | None
+    progress: Progress
 
 
 def make(
@@ -117,7 +108,7 @@ def make(
         previous_digest=last.digest if last else ledger.NO_HASH,
         idempotency_key=idempotency_key,
     )
-    files = _files(pull, entries)
+    files = pull_files.make(pull, entries)
     pull.digest = seal(pull, [(file.name, file.sha256) for file in files])
     work.session.add(pull)
     work.flush()
@@ -140,18 +131,7 @@ def make(
 
 def seal(pull: Any, files: Sequence[tuple[str, str]]) -> str:
     """The hex SHA-256 of a pull: its control totals, its files (name, SHA-256), the pull before."""
-    return ledger.digest_of(
-        [
-            pull.number,
-            pull.cutoff.astimezone(clock.UTC).isoformat(timespec="microseconds"),
-            pull.first_entry,
-            pull.last_entry,
-            pull.entry_count,
-            pull.total_pence,
-            pull.previous_digest,
-            sorted(files),
-        ]
-    )
+    return batches.seal(pull_files.totals(pull), files)
 
 
 def _made_with(idempotency_key: str) -> Pull | None:
@@ -198,55 +178,6 @@ def due() -> Due:
     return Due(count, int(total))
 
 
-def _files(pull: Pull, entries: Sequence[LedgerEntry]) -> list[PullFile]:
-    rows = [_row(pull, position, entry) for position, entry in enumerate(entries, start=1)]
-    name = f"s2s-pull-{pull.number:04d}-ledger"
-    return [
-        _file(pull, f"{name}.csv", CSV, rows_to_csv(HEADER, rows)),
-        _file(pull, f"{name}.xlsx", XLSX, rows_to_xlsx(f"Pull {pull.number}", HEADER, rows)),
-    ]
-
-
-def _file(pull: Pull, name: str, media_type: str, content: bytes) -> PullFile:
-    return PullFile(
-        pull_number=pull.number,
-        name=name,
-        media_type=media_type,
-        sha256=hashlib.sha256(content).hexdigest(),
-        content=content,
-    )
-
-
-def _row(pull: Pull, position: int, entry: LedgerEntry) -> tuple[Any, ...]:
-    return (
-        pull.number,
-        position,
-        entry.number,
-        entry.kind.value,
-        entry.event_date,
-        clock.local(entry.recorded_at).date(),
-        entry.financial_year,
-        entry.period,
-        entry.route.value,
-        entry.urn,
-        entry.dfe_number,
-        entry.establishment_name,
-        entry.payer_name,
-        entry.purchase_order,
-        entry.referral_reference,
-        f"S2S {entry.fee_kind} fee {entry.referral_reference}",
-        entry.fee_kind,
-        entry.terms_name,
-        entry.verdict,
-        entry.vat_code,
-        money.decimal_pounds(entry.amount_pence),
-        entry.amount_pence,
-        entry.reverses_number,
-        entry.reason,
-        entry.hash,
-    )
-
-
 def summary(pull: Pull) -> str:
     """A pull in one line, for a command's output or a notice."""
     entries = "1 entry" if pull.entry_count == 1 else f"{pull.entry_count:,} entries"
@@ -278,28 +209,95 @@ def listing(*, before: int | None = None, size: int) -> list[Row]:
     if before is not None:
         query = query.where(Pull.number < before)
     pulls = session().scalars(query).all()
-    found = _collections([pull.number for pull in pulls])
-    return [Row(pull, found.get(pull.number)) for pull in pulls]
+    numbers = [pull.number for pull in pulls]
+    found, far = _collections(numbers), progress(numbers)
+    return [Row(pull, found.get(pull.number), far[pull.number]) for pull in pulls]
 
 
 def collected(number: int) -> Collected | None:
-    """That and how Finance collected a pull; None while it has not."""
+    """That and how Finance collected a pull; None while some of it is not."""
     return _collections([number]).get(number)
 
 
 def _collections(numbers: list[int]) -> dict[int, Collected]:
+    settlement = aliased(LedgerEntry)
+    references = func.array_agg(
+        aggregate_order_by(settlement.finance_reference, settlement.number.asc())
+    )
     rows = session().execute(
         select(
             PullLine.pull_number,
-            LedgerEntry.finance_reference,
-            LedgerEntry.event_date,
-            LedgerEntry.recorded_by_name,
+            references,
+            func.max(settlement.event_date),
+            func.max(settlement.recorded_by_name),
         )
-        .join(LedgerEntry, LedgerEntry.settles_number == PullLine.entry_number)
+        .outerjoin(settlement, settlement.settles_number == PullLine.entry_number)
         .where(PullLine.pull_number.in_(numbers))
-        .distinct()
+        .group_by(PullLine.pull_number)
+        .having(func.count() == func.count(settlement.number))
     )
-    return {number: Collected(reference, day, by_name) for number, reference, day, by_name in rows}
+    return {
+        number: Collected(", ".join(dict.fromkeys(references)), day, by_name)
+        for number, references, day, by_name in rows
+    }
+
+
+def progress(numbers: list[int]) -> dict[int, Progress]:
+    """How far each of these pulls has been collected, from the ledger and Finance's answers."""
+    settlement = aliased(LedgerEntry)
+    last = (
+        select(ResponseLine.outcome)
+        .where(ResponseLine.entry_number == PullLine.entry_number)
+        .order_by(ResponseLine.response_id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    state = case(
+        (settlement.number.is_not(None), Outcome.COLLECTED.value), else_=cast(last, Text)
+    ).label("state")
+    lines = (
+        select(PullLine.pull_number, PullLine.entry_number, state)
+        .outerjoin(settlement, settlement.settles_number == PullLine.entry_number)
+        .where(PullLine.pull_number.in_(numbers))
+        .subquery()
+    )
+    found: dict[int, dict[str | None, int]] = {number: {} for number in numbers}
+    for number, outcome, count in session().execute(
+        select(lines.c.pull_number, lines.c.state, func.count()).group_by(
+            lines.c.pull_number, lines.c.state
+        )
+    ):
+        found[number][outcome] = count
+    return {
+        number: Progress(
+            collected=counts.get(Outcome.COLLECTED, 0),
+            rejected=counts.get(Outcome.REJECTED, 0),
+            queried=counts.get(Outcome.QUERY, 0),
+            count=sum(counts.values()),
+        )
+        for number, counts in found.items()
+    }
+
+
+def settled(number: int) -> dict[int, LedgerEntry]:
+    """The entries of a pull that have been collected, each with the entry that settles it."""
+    rows = session().scalars(
+        select(LedgerEntry)
+        .join(PullLine, PullLine.entry_number == LedgerEntry.settles_number)
+        .where(PullLine.pull_number == number)
+    )
+    return {row.settles_number or 0: row for row in rows}
+
+
+def answers(number: int) -> dict[int, ResponseLine]:
+    """What Finance said last of the entries of a pull, in the files that it sent back."""
+    rows = session().scalars(
+        select(ResponseLine)
+        .join(PullLine, PullLine.entry_number == ResponseLine.entry_number)
+        .where(PullLine.pull_number == number)
+        .order_by(ResponseLine.response_id)
+    )
+    return {row.entry_number: row for row in rows}
 
 
 def check_not_collected(number: int) -> None:
@@ -317,17 +315,28 @@ def collect(
 ) -> Pull:
     """Mark a pull as collected: one entry settles each of its lines, and the schools owe nothing.
 
-    A charge is settled by its amount received, a reversal by its amount given back.
-    `finance_reference` is Finance's own. Raises NotFound, Refused (naming the field) or
-    AlreadyDecided.
+    A charge is settled by its amount received, a reversal by its amount given back. What Finance
+    has rejected or asks about stays open. `finance_reference` is Finance's own. Raises NotFound,
+    Refused (naming the field), AlreadyDecided, OutOfOrder when all that is left is rejected.
     """
     ledger.lock_head(work)
     pull = get(number, whole=True)
     check_not_collected(number)
     reference = _good_reference(finance_reference)
     _check_day(pull, collected_on)
-    for line in pull.lines:
-        _settle(work, pull, line.entry, reference, collected_on, by)
+    done, answered = settled(number), answers(number)
+    left = [
+        line.entry
+        for line in pull.lines
+        if line.entry_number not in done and line.entry_number not in answered
+    ]
+    if not left:
+        raise OutOfOrder(
+            "Finance has rejected all that is left of this pull, or asks about it. Its next"
+            " response file says when it is collected."
+        )
+    for entry in left:
+        settle(work, pull, entry, reference, collected_on, by)
     audit.wrote(work, "marked as collected", "pull", number)
     signals.tell(work, signals.pull_collected, pull=number, by=by.id, finance_reference=reference)
     return pull
@@ -356,7 +365,7 @@ def _check_day(pull: Pull, collected_on: date) -> None:
         )
 
 
-def _settle(
+def settle(
     work: UnitOfWork,
     pull: Pull,
     entry: LedgerEntry,
@@ -364,6 +373,7 @@ def _settle(
     collected_on: date,
     by: Actor,
 ) -> None:
+    """Post the entry that settles `entry` of `pull`; the head of the ledger must be locked."""
     ledger.post(
         work,
         [
@@ -379,21 +389,3 @@ def _settle(
         idempotency_key=f"collection:{entry.number}",
         **ledger.carried(entry),
     )
-
-
-def download(work: UnitOfWork, number: int, name: str) -> PullFile:
-    """A file of a pull with its content, the same bytes each time; the download is audited.
-
-    Raises NotFound; OutOfOrder when the stored bytes are not those that were made.
-    """
-    file = work.session.scalars(
-        select(PullFile)
-        .where(PullFile.pull_number == number, PullFile.name == name)
-        .options(undefer(PullFile.content))
-    ).one_or_none()
-    if file is None:
-        raise NotFound("There is no such file.")
-    if hashlib.sha256(file.content).hexdigest() != file.sha256:
-        raise OutOfOrder("This file has been changed since the pull was made. Do not use it.")
-    audit.wrote(work, "downloaded", "pull file", name)
-    return file

@@ -286,7 +286,7 @@ def pulls_and_collects(finance: Person, reference: str, folder: Path, school: in
 def download(finance: Person, kind: str, folder: Path) -> bytes:
     """Download the ledger file of a kind from the page of a pull."""
     with finance.page.expect_download() as found:
-        finance.page.locator(f"a[href$='.{kind}']").first.click()
+        finance.page.locator(f"a[href$='-ledger.{kind}']").first.click()
     path = folder / f"pull.{kind}"
     found.value.save_as(path)
     return path.read_bytes()

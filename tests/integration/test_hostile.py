@@ -224,6 +224,7 @@ POSTED = [
     ("practitioner", "visits.outcomes", {"reference": MINE}),
     ("finance", "finance.pulls", {}),
     ("finance", "finance.collect", {"number": 1}),
+    ("finance", "finance.response", {"number": 1}),
     ("senco", "advice.ask", {}),
     ("officer", "advice.close", {"reference": ADVICE}),
     ("senco", "messages.show", {"reference": MINE}),

@@ -26,6 +26,14 @@ from s2s_portal.models.clocks import CouncilClosure
 from s2s_portal.models.codes import Status
 from s2s_portal.models.conversation import AdviceAction, AdviceEvent, Side
 from s2s_portal.models.establishment import ImportRun
+from s2s_portal.models.finance_files import (
+    ApiAnswer,
+    ApiUse,
+    Outcome,
+    PullDownload,
+    ResponseFile,
+    ResponseLine,
+)
 from s2s_portal.models.intake import IntakeClosing
 from s2s_portal.models.invitation import Newcomer, PractitionerInvitation
 from s2s_portal.models.ledger import LedgerVerification, Pull, PullFile, PullLine
@@ -186,6 +194,12 @@ READERS: dict[str, set[str]] = {
     "pull": {*FINANCE, "auditor", "system"},
     "pull_line": {*FINANCE, "auditor", "system"},
     "pull_file": {*FINANCE, "auditor", "system"},
+    "pull_download": {*FINANCE, "auditor", "system"},
+    "response_file": {*FINANCE, "auditor", "system"},
+    "response_line": {*FINANCE, "auditor", "system"},
+    # The rows there are of one account of Finance's.
+    "api_answer": {"finance", "system"},
+    "api_use": {"finance", "system"},
     "import_run": {"administrator", "auditor", "system"},
     "ended_sign_on": {"senco", "administrator", "system"},
     "practitioner_invitation": {"administrator", "system"},
@@ -309,6 +323,12 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "pull": ({*FINANCE, "system"}, set(), set()),
     "pull_line": ({*FINANCE, "system"}, set(), set()),
     "pull_file": ({*FINANCE, "system"}, set(), set()),
+    # The rows there are of one account of Finance's: nobody writes in another's name.
+    **dict.fromkeys(
+        ("pull_download", "response_file", "response_line", "api_answer"),
+        ({"finance", "system"}, set(), set()),
+    ),
+    "api_use": (({"finance", "system"},) * 3),
 }
 DRAFT_PARTS = (
     "referral_subject",
@@ -422,7 +442,23 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
         [
             PullLine(entry_number=1, pull_number=1),
             PullFile(pull_number=1, name="a.csv", media_type="text/csv", sha256="", content=b""),
+            PullDownload(pull_number=1, name="a.csv", copy=1, by_id="finance", by_name="Fay"),
+            ApiAnswer(key="k", fingerprint="", status=201, body="", by_id="finance", by_name="Fay"),
+            ApiUse(by_id="finance", minute=clock.now(), count=1),
         ]
+    )
+    answered = ResponseFile(pull_number=1, sha256="", by_id="finance", by_name="Fay")
+    session.add(answered)
+    session.flush()
+    session.add(
+        ResponseLine(
+            response_id=answered.id,
+            line=2,
+            entry_number=1,
+            outcome=Outcome.COLLECTED,
+            day=date(2019, 5, 14),
+            amount_pence=10_000,
+        )
     )
     practitioner = session.scalars(
         select(Practitioner.id).where(Practitioner.account_id == "practitioner")
