@@ -22,6 +22,7 @@ from s2s_portal.errors import AlreadyDecided, NotFound, OutOfOrder, Refused
 from s2s_portal.exports.csv import rows_to_csv
 from s2s_portal.exports.xlsx import rows_to_xlsx
 from s2s_portal.identity import Actor
+from s2s_portal.models.charges import EntryStanding
 from s2s_portal.models.ledger import EntryKind, LedgerEntry, Pull, PullFile, PullLine
 from s2s_portal.services import ledger
 from s2s_portal.services.terms import written
@@ -178,9 +179,10 @@ def _due(cutoff: datetime) -> Sequence[LedgerEntry]:
 
 def is_due() -> tuple[Any, Any]:
     """The conditions under which an entry is due to be pulled."""
+    # The database keeps which are; what is disputed is paused (`charges`).
     return (
         LedgerEntry.kind.in_(PULLABLE),
-        ~exists().where(PullLine.entry_number == LedgerEntry.number),
+        exists().where(EntryStanding.number == LedgerEntry.number, EntryStanding.due),
     )
 
 
