@@ -188,7 +188,7 @@ def _root_blueprint() -> Blueprint:
         pages,
         typed,
     )  # the one late import: views know services, not us
-    from s2s_portal.blueprints.administration.teams import bp as administration
+    from s2s_portal.blueprints.administration.fee_rules import bp as administration
     from s2s_portal.blueprints.advice.views import bp as advice
     from s2s_portal.blueprints.allocation.all_views import bp as allocation
     from s2s_portal.blueprints.evaluation.views import bp as evaluation

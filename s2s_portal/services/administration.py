@@ -72,11 +72,9 @@ class Wanted:
 
 
 def service_terms() -> list[TermsLine]:
-    """Every set of service terms with its fees, in order of date."""
+    """Every set of service terms, in order of date."""
     found = session().scalars(
-        select(ServiceTerms)
-        .options(selectinload(ServiceTerms.fees))
-        .order_by(func.lower(ServiceTerms.during))
+        select(ServiceTerms).order_by(func.lower(ServiceTerms.during))
     )
     return [
         TermsLine(
