@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from s2s_portal.blueprints.finance import charge_views
+from s2s_portal.blueprints.finance import account_views, charge_views, year_views
 from s2s_portal.blueprints.finance.views import bp
 
-__all__ = ["bp", "charge_views"]
+__all__ = ["account_views", "bp", "charge_views", "year_views"]

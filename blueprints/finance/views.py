@@ -1,11 +1,11 @@
-"""Finance's own pages: the fee ledger, pulls, collection; statements of a school and of a trust."""
+"""Finance's own pages: the fee ledger, pulls, collection; a trust's schools."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from s2s_portal.access import allow, finance, school
+from s2s_portal.access import allow, finance
 from s2s_portal.access import trust as trust_viewer
 from s2s_portal.blueprints.finance.forms import CollectForm, PullForm
 from s2s_portal.blueprints.forms import tidy
@@ -41,13 +41,6 @@ def index() -> ResponseReturnValue:
         standing=standing,
         words=STANDING_WORDS,
     )
-
-
-@bp.get("/schools/<int:urn>")
-@allow(finance | school | trust_viewer)
-def statement(urn: int) -> ResponseReturnValue:
-    """What one school was charged, what was collected, and what it owes."""
-    return page("s2s/finance/statement.html", statement=accounts.statement(urn, by=current_actor()))
 
 
 @bp.get("/trust")

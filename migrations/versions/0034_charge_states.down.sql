@@ -27,6 +27,8 @@ ALTER POLICY ledger_entry_add ON s2s.ledger_entry
         OR (kind <> 'reversal' AND (SELECT s2s.acts_as('finance')))
         OR ((SELECT s2s.acts_as('send_officer')) AND (kind = 'charge'
             OR (kind = 'reversal' AND s2s.charge_can_be_undone(reverses_number)))));
+ALTER POLICY posting_read ON s2s.posting
+    USING (EXISTS (SELECT FROM s2s.ledger_entry e WHERE e.number = entry_number));
 DROP TRIGGER follow ON s2s.ledger_entry;
 DROP TRIGGER follow ON s2s.pull_line;
 DROP TRIGGER follow ON s2s.posting;

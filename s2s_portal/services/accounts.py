@@ -24,7 +24,6 @@ from s2s_portal.models.charges import (
     ChargeState,
     EntryStanding,
 )
-from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.ledger import EntryKind, LedgerEntry, PullLine
 from s2s_portal.services import ledger
 from s2s_portal.state import setting
@@ -139,15 +138,6 @@ class Totals:
     paused: int
 
 
-@dataclass(frozen=True)
-class Statement:
-    """What one school was charged and what became of it, oldest first; it owes `balance_pence`."""
-
-    establishment: Establishment
-    lines: list[Line]
-    balance_pence: int
-
-
 def listing(
     *,
     search: str = "",
@@ -199,25 +189,30 @@ def totals() -> Totals:
     return Totals(*(int(total) for total in row.one()))
 
 
-def statement(urn: int, *, by: Actor) -> Statement:
-    """The entries and balance of one school.
+def is_finance(by: Actor) -> bool:
+    """Whether `by` sees the fees of every school."""
+    return by.has(Role.FINANCE, Role.FINANCE_APPROVER, Role.SYSTEM)
 
-    Finance may ask about any; a school's own staff and its trust about theirs. Raises NotFound for
-    another's, as for a school that does not exist.
-    """
+
+def check_may_ask(urn: int, by: Actor) -> None:
+    """Raise NotFound unless `by` may see the fees of school `urn`: Finance, its own staff, its
+    trust."""
     mine = urn in by.establishments and by.has(Role.REFERRER, Role.TRUST_VIEWER)
-    if not mine and not by.has(Role.FINANCE, Role.FINANCE_APPROVER, Role.SYSTEM):
+    if not mine and not is_finance(by):
         raise NotFound()
-    establishment = session().get(Establishment, urn)
-    if establishment is None:
-        raise NotFound()
-    rows = session().execute(_entries().where(LedgerEntry.urn == urn).order_by(LedgerEntry.number))
-    lines: list[Line] = []
-    balance = 0
-    for row in rows:
-        balance += row.amount_pence
-        lines.append(replace(_line(row), balance_pence=balance))
-    return Statement(establishment, lines, ledger.balance(urn))
+
+
+def lines_of(urn: int, year: str | None = None) -> list[Line]:
+    """The entries of one school, of a financial year if one is named, oldest first."""
+    query = _entries().where(LedgerEntry.urn == urn)
+    if year is not None:
+        query = query.where(LedgerEntry.financial_year == year)
+    return [_line(row) for row in session().execute(query.order_by(LedgerEntry.number))]
+
+
+def with_balance(line: Line, pence: int) -> Line:
+    """`line` with what the school owes after it."""
+    return replace(line, balance_pence=pence)
 
 
 def place(text: str) -> int | None:

@@ -70,7 +70,7 @@ def verify_and_note() -> Verification:
         work.session.execute(
             text(
                 "SELECT set_config('statement_timeout', '0', true),"
-                " set_config('work_mem', '128MB', true),"
+                " set_config('work_mem', '128MB', true), set_config('jit', 'off', true),"
                 " set_config('max_parallel_workers_per_gather', '4', true)"
             )
         )
