@@ -46,7 +46,7 @@ class Pounds(Field):
         if not self.raw_text:
             return
         found = POUNDS.fullmatch(self.raw_text.replace(",", ""))
-        if found is None or not self.raw_text.isascii() and "£" not in self.raw_text:
+        if found is None or (not self.raw_text.isascii() and "£" not in self.raw_text):
             raise ValueError(f"{self.label.text} must be pounds, for example 100 or 12.50")
         self.data = int(found[1]) * 100 + int(found[2] or 0)
 

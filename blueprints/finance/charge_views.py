@@ -65,18 +65,14 @@ def ask_relief(number: int) -> ResponseReturnValue:
             flash("A second person has been asked. Nothing is posted until they approve.", DONE)
             return redirect(url_for(".charge", number=number))
         story = charge_history.of(number)
-    return page(
-        "s2s/finance/ask_relief.html", form=form, story=story, hints=relief.KIND_HINTS
-    )
+    return page("s2s/finance/ask_relief.html", form=form, story=story, hints=relief.KIND_HINTS)
 
 
 @bp.get("/requests")
 @allow(finance)
 def requests() -> ResponseReturnValue:
     """What waits for a second person."""
-    return page(
-        "s2s/finance/requests.html", waiting=relief.waiting(), reasons=relief.REASON_WORDS
-    )
+    return page("s2s/finance/requests.html", waiting=relief.waiting(), reasons=relief.REASON_WORDS)
 
 
 @bp.route("/requests/<int:request_id>", methods=["GET", "POST"])
@@ -132,9 +128,7 @@ def dispute(number: int) -> ResponseReturnValue:
     if form.validate_on_submit():
 
         def act(work: UnitOfWork) -> None:
-            disputes.raise_dispute(
-                work, number, words=form.words.data or "", by=current_actor()
-            )
+            disputes.raise_dispute(work, number, words=form.words.data or "", by=current_actor())
 
         if _done(form, act):
             flash("The fee is disputed. It is not collected until Finance has settled that.", DONE)

@@ -1,4 +1,4 @@
-"""Financial years: which are closed, what is still to be seen to, and the second person's button."""
+"""Financial years: which are closed, what is still to be seen to, the second person's button."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ __all__ = ["bp"]
 @allow(finance)
 def list_years() -> ResponseReturnValue:
     """Every financial year, newest first, and whether it is closed."""
-    return page(
-        "s2s/finance/years.html", years=years.listing(), in_address=statements.in_address
-    )
+    return page("s2s/finance/years.html", years=years.listing(), in_address=statements.in_address)
 
 
 @bp.route("/years/<year>", methods=["GET", "POST"])

@@ -32,7 +32,7 @@ ALTER POLICY posting_read ON s2s.posting
 DROP TRIGGER follow ON s2s.ledger_entry;
 DROP TRIGGER follow ON s2s.pull_line;
 DROP TRIGGER follow ON s2s.posting;
-DROP TRIGGER year_is_open ON s2s.ledger_entry;
+DROP TRIGGER closed_year_refuses ON s2s.ledger_entry;
 DROP VIEW s2s.charge_state;
 DROP TABLE s2s.entry_standing, s2s.account_balance, s2s.carried_balance, s2s.year_close,
     s2s.year_close_request, s2s.relief_answer, s2s.relief_request, s2s.charge_event;

@@ -299,7 +299,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER year_is_open BEFORE INSERT ON s2s.ledger_entry
+CREATE TRIGGER closed_year_refuses BEFORE INSERT ON s2s.ledger_entry
     FOR EACH ROW EXECUTE FUNCTION s2s.check_year_is_open();
 
 -- 5. Where an entry stands -----------------------------------------------------------------------

@@ -122,7 +122,7 @@ class ReliefRequest(Done, Base):
     """That somebody asks a second person to waive, credit or write off one whole charge.
 
     `seen` is what the charge was like when it was asked for: once it is different, the request is
-    overtaken. `follows` is the request before it on the same charge, 0 for none; `settled` that it was collected or given back.
+    overtaken. `follows` is the request before it on the same charge, 0 for none.
     """
 
     __tablename__ = "relief_request"
@@ -170,7 +170,7 @@ class EntryStanding(Base):
     It is worked out from entries, pulls and events by the view `s2s.charge_state`, to which
     `flask s2s ledger verify` holds it. `due`: the next pull takes it. `open_pence`, on a charge's
     own line, is what is still to be collected of it (or, negative, given back). `last_event` is the
-    id of its last event, 0 when there was none.
+    id of its last event, 0 when there was none; `settled` that it was collected or given back.
     """
 
     __tablename__ = "entry_standing"
@@ -191,9 +191,7 @@ class EntryStanding(Base):
         Index(
             "ix_entry_standing_undone",
             "number",
-            postgresql_where=text(
-                "state IN ('credited', 'waived', 'written_off', 'taken_back')"
-            ),
+            postgresql_where=text("state IN ('credited', 'waived', 'written_off', 'taken_back')"),
         ),
         Index("ix_entry_standing_open", "number", postgresql_where=text("open_pence <> 0")),
     )

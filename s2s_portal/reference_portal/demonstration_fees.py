@@ -17,7 +17,7 @@ def collect_first(work: UnitOfWork, by: Actor) -> None:
 
 
 def ask_waiver(work: UnitOfWork, reference: str, by: Actor) -> None:
-    """Ask for the fee of a referral to be waived; a second person approves it (`approve_waiver`)."""
+    """Ask for the fee of a referral to be waived; a second person approves it below."""
     charge = ledger.charge_for(reference)
     relief.ask(
         work,

@@ -180,7 +180,7 @@ def totals() -> Totals:
     disputed = (EntryStanding.state == ChargeState.DISPUTED, EntryStanding.pull_number.is_(None))
     row = session().execute(
         select(
-            _sum_of(EntryStanding.due),
+            _sum_of(EntryStanding.due.is_(True)),
             _sum_of(*IN_A_PULL),
             func.coalesce(collected.scalar_subquery(), 0),
             _sum_of(*disputed),
@@ -256,7 +256,7 @@ def _entries() -> Select[*tuple[Any, ...]]:
 def _standing(standing: Standing | None) -> list[ColumnElement[bool]]:
     rules: dict[Standing | None, list[ColumnElement[bool]]] = {
         None: [],
-        Standing.DUE: [EntryStanding.due],
+        Standing.DUE: [EntryStanding.due.is_(True)],
         Standing.PULLED: [*IN_A_PULL],
         Standing.COLLECTED: [
             or_(Settlement.number.is_not(None), LedgerEntry.kind == EntryKind.COLLECTION)

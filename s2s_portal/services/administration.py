@@ -73,9 +73,7 @@ class Wanted:
 
 def service_terms() -> list[TermsLine]:
     """Every set of service terms, in order of date."""
-    found = session().scalars(
-        select(ServiceTerms).order_by(func.lower(ServiceTerms.during))
-    )
+    found = session().scalars(select(ServiceTerms).order_by(func.lower(ServiceTerms.during)))
     return [
         TermsLine(
             terms,

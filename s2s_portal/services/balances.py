@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import String, cast, func, literal, select
@@ -88,7 +89,7 @@ def _ages() -> list[Any]:
     today = clock.today()
     bounds = [None, *(today - timedelta(days=days) for days in AGES), None]
     found = []
-    for later, earlier in zip(bounds, bounds[1:], strict=False):
+    for later, earlier in pairwise(bounds):
         rules = []
         if later is not None:
             rules.append(EntryStanding.event_date < later)
@@ -159,7 +160,8 @@ def by_pull(*, before: int | None = None) -> list[OpenPull]:
     )
     if before is not None:
         query = query.where(EntryStanding.pull_number < before)
-    return [OpenPull(number, count, int(total)) for number, count, total in session().execute(query)]
+    found: list[Any] = list(session().execute(query))
+    return [OpenPull(number, count, int(total)) for number, count, total in found]
 
 
 def proposed() -> Proposed:
@@ -169,4 +171,3 @@ def proposed() -> Proposed:
         select(func.count(), func.coalesce(func.sum(fees.c.amount_pence), 0)).select_from(fees)
     )
     return Proposed(*(int(one) for one in row.one()))
-

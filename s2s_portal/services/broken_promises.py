@@ -41,7 +41,8 @@ def propose() -> int:
                 number,
                 kind=ReliefKind.CREDIT,
                 reason=ReliefReason.PROMISE_BROKEN,
-                words=f"The first visit was promised by {written(day)} and had not taken place by then",
+                words=f"The first visit was promised by {written(day)} and had not taken place"
+                " by then",
                 by=SYSTEM,
             )
         if found:

@@ -17,8 +17,8 @@ from s2s_portal.database import session
 from s2s_portal.models.ledger import LedgerEntry
 from s2s_portal.services.sealing import NO_HASH, SEALED, SEALED_WHEN_SET
 
-# The head and the last entry, as one statement saw them: an entry that is posted meanwhile has moved
-# both or neither.
+# The head and the last entry, as one statement saw them: an entry posted meanwhile has moved both
+# or neither.
 END = text(
     "SELECT h.number AS head, h.hash AS head_hash, e.number AS last, e.hash AS last_hash"
     " FROM (SELECT) AS one LEFT JOIN s2s.ledger_head h ON true LEFT JOIN LATERAL"
@@ -82,11 +82,11 @@ def _checked() -> Any:
     later = " || ".join(
         f"""coalesce(',["{name}",' || {_plain(name)} || ']', '')""" for name in SEALED_WHEN_SET
     )
-    return text(
+    return text(  # names of columns alone are put in
         rf"""
         SELECT number, unchained, changed, unbalanced, other_amount,
-            coalesce((SELECT max(x.number) FROM s2s.ledger_entry x WHERE x.number < found.number), 0)
-                AS before
+            coalesce((SELECT max(x.number) FROM s2s.ledger_entry x
+                WHERE x.number < found.number), 0) AS before
         FROM (
             SELECT e.number, q.number IS NULL AND e.number <> 1 AS alone,
                 e.previous_hash <> coalesce(q.hash, '{NO_HASH}') AS unchained,
@@ -115,12 +115,12 @@ def _checked() -> Any:
         ) AS found
         WHERE alone OR unchained OR unbalanced OR other_amount OR changed
         ORDER BY number LIMIT :most
-        """
+        """  # noqa: S608
     )
 
 
-# Columns whose form the table itself holds, or that are digests: nothing in them wants escaping, and
-# what somebody put there that does is found as a change.
+# Columns whose form the table itself holds, or that are digests: nothing in them wants escaping,
+# and what somebody put there that does is found as a change.
 BARE = frozenset(
     {"kind", "route", "referral_reference", "financial_year", "fingerprint", "previous_hash"}
 )
@@ -161,7 +161,7 @@ def _plain(name: str) -> str:
         must = not LedgerEntry.__table__.c[name].nullable or name in SEALED_WHEN_SET
         return f"{column}::text" if must else f"coalesce({column}::text, 'null')"
     if isinstance(kind, DateTime):
-        instant = rf"""'YYYY-MM-DD"T"HH24\:MI\:SS.US"+00\:00"'"""
+        instant = r"""'YYYY-MM-DD"T"HH24\:MI\:SS.US"+00\:00"'"""
         return f"""'"' || to_char({column} AT TIME ZONE 'UTC', {instant}) || '"'"""
     if isinstance(kind, Date):
         return f"""'"' || to_char({column}, 'YYYY-MM-DD') || '"'"""

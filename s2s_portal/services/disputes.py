@@ -1,4 +1,4 @@
-"""A school says that a fee is wrong, in words that Finance may read: nothing about a child (F76)."""
+"""A school says that a fee is wrong, in words that Finance may read: none about a child (F76)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a referral costs, by date (F70): rules that may be added, after a look at what they would do.
+"""What a referral costs, by date (F70): rules to be added after a look at what they would do.
 
 A rule is never changed: a later one takes its place from its first day on, which is tomorrow at the
 earliest, so nothing that was received moves. A slip that has not begun is put right by another rule
@@ -123,9 +123,7 @@ def propose(
         raise Refused("Enter why, in a few words for the school", "reason")
     if not source.strip():
         raise Refused("Enter where this was decided", "source")
-    return Proposal(
-        settings, kinds, valid_from, amount_pence, due, reason.strip(), source.strip()
-    )
+    return Proposal(settings, kinds, valid_from, amount_pence, due, reason.strip(), source.strip())
 
 
 def add(work: UnitOfWork, rule: Proposal, *, by: Actor) -> int:
@@ -192,9 +190,7 @@ def preview(rule: Proposal) -> Preview:
     settings = {school.urn: FeeSetting.of(school) for school in schools}
     before: Counter[int] = Counter(row.fee_pence for row in sample)
     after: Counter[int] = Counter(
-        rule.amount_pence
-        if rule.covers(settings[row.urn], Kind(row.kind))
-        else row.fee_pence
+        rule.amount_pence if rule.covers(settings[row.urn], Kind(row.kind)) else row.fee_pence
         for row in sample
     )
     return Preview(len(sample), before, after)
@@ -218,9 +214,7 @@ class Line:
 
 def listing() -> list[Line]:
     """Every rule there was, newest first, those that say the same in one line; one statement."""
-    rows = session().scalars(
-        select(FeeRule).order_by(FeeRule.valid_from.desc(), FeeRule.id.desc())
-    )
+    rows = session().scalars(select(FeeRule).order_by(FeeRule.valid_from.desc(), FeeRule.id.desc()))
     grouped: dict[tuple[object, ...], list[FeeRule]] = {}
     for row in rows:
         same = (row.valid_from, row.amount_pence, row.due, row.reason, row.source, row.at)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import joinedload
 
 from s2s_portal import audit, money
 from s2s_portal.database import UnitOfWork, session
-from s2s_portal.errors import AlreadyDecided, NotAllowed, NotFound, OutOfOrder, Refused, Stale
+from s2s_portal.errors import AlreadyDecided, NotAllowed, NotFound, Refused, Stale
 from s2s_portal.identity import Actor, Role
 from s2s_portal.models.charges import (
     UNDONE_STATES,
@@ -209,9 +209,7 @@ def get(request_id: int) -> Waiting:
     return Waiting(request, request.charge, late)
 
 
-def waiting_of(
-    request: ReliefRequest, charge: LedgerEntry, standing: EntryStanding
-) -> Waiting:
+def waiting_of(request: ReliefRequest, charge: LedgerEntry, standing: EntryStanding) -> Waiting:
     """An unanswered request about a charge that is at hand."""
     return Waiting(request, charge, _is_overtaken(request, standing))
 
@@ -315,6 +313,7 @@ def _is_overtaken(request: ReliefRequest, standing: EntryStanding) -> bool:
 def count_waiting() -> int:
     """How many requests nobody has answered."""
     query = select(func.count()).select_from(ReliefRequest)
-    return session().scalar(
-        query.where(~exists().where(ReliefAnswer.request_id == ReliefRequest.id))
-    ) or 0
+    return (
+        session().scalar(query.where(~exists().where(ReliefAnswer.request_id == ReliefRequest.id)))
+        or 0
+    )

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from s2s_portal import clock, money
 from s2s_portal.database import session
@@ -63,16 +64,20 @@ def of_year(urn: int, year: str, *, by: Actor) -> YearStatement:
     establishment = session().get(Establishment, urn)
     if establishment is None:
         raise NotFound()
-    before, owed, closed = session().execute(
-        select(
-            _sum(urn, LedgerEntry.financial_year < year),
-            _sum(urn),
-            select(func.count())
-            .where(YearClose.financial_year == year)
-            .select_from(YearClose)
-            .scalar_subquery(),
+    before, owed, closed = (
+        session()
+        .execute(
+            select(
+                _sum(urn, LedgerEntry.financial_year < year),
+                _sum(urn),
+                select(func.count())
+                .where(YearClose.financial_year == year)
+                .select_from(YearClose)
+                .scalar_subquery(),
+            )
         )
-    ).one()
+        .one()
+    )
     lines = accounts.lines_of(urn, year)
     after = list(accumulate((line.amount_pence for line in lines), initial=before))
     return YearStatement(
@@ -80,8 +85,7 @@ def of_year(urn: int, year: str, *, by: Actor) -> YearStatement:
         year,
         opening_pence=before,
         lines=[
-            accounts.with_balance(line, pence)
-            for line, pence in zip(lines, after[1:], strict=True)
+            accounts.with_balance(line, pence) for line, pence in zip(lines, after[1:], strict=True)
         ],
         closing_pence=after[-1],
         balance_pence=owed,
@@ -90,9 +94,9 @@ def of_year(urn: int, year: str, *, by: Actor) -> YearStatement:
     )
 
 
-def _sum(urn: int, *where: object) -> object:
+def _sum(urn: int, *where: ColumnElement[bool]) -> Any:
     total = select(func.coalesce(func.sum(LedgerEntry.amount_pence), 0))
-    return total.where(LedgerEntry.urn == urn, *where).scalar_subquery()  # type: ignore[arg-type]
+    return total.where(LedgerEntry.urn == urn, *where).scalar_subquery()
 
 
 def _years(urn: int, shown: str) -> list[str]:
@@ -103,7 +107,7 @@ def _years(urn: int, shown: str) -> list[str]:
 
 
 def as_pdf(statement: YearStatement, *, by: Actor) -> bytes:
-    """The statement as PDF/UA-1 and PDF/A-2a; the same statement on one day gives the same words."""
+    """The statement as PDF/UA-1 and PDF/A-2a."""
     finance = accounts.is_finance(by)
     establishment = statement.establishment
     first, last = _span(statement.year)

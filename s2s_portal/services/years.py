@@ -93,7 +93,9 @@ def _checks(name: str, before: list[tuple[str, YearClose | None]]) -> tuple[Chec
     return (
         Check(f"The year ended on {written(last_day(name))}", ended, must=True),
         Check(
-            f"The year {open_before[0]} is closed" if open_before else "Every year before is closed",
+            f"The year {open_before[0]} is closed"
+            if open_before
+            else "Every year before is closed",
             not open_before,
             must=True,
         ),
@@ -134,7 +136,10 @@ def _waiting(name: str) -> int:
 
 
 def ask(work: UnitOfWork, name: str, *, by: Actor) -> YearCloseRequest:
-    """Ask a second person to close a year. Raises NotFound, NotAllowed, OutOfOrder, AlreadyDecided."""
+    """Ask a second person to close a year.
+
+    Raises NotFound, NotAllowed, OutOfOrder, AlreadyDecided.
+    """
     _check(name, by)
     request = YearCloseRequest(financial_year=name, by_id=by.id, by_name=by.name)
     work.session.add(request)

@@ -115,8 +115,9 @@ def fill(engine: Engine, total: int) -> None:
         connection.execute(
             text(
                 "INSERT INTO s2s.establishment (urn, local_authority, establishment_number, name,"
-                " type_code, type_name, status_code, phase_code, phase_name, street, town, postcode,"
-                " district, trust_name) SELECT 910040 + n, 926, n, 'Bench School ' || n, 1, '', 1,"
+                " type_code, type_name, status_code, phase_code, phase_name, street, town,"
+                " postcode, district, trust_name)"
+                " SELECT 910040 + n, 926, n, 'Bench School ' || n, 1, '', 1,"
                 " 2, 'Primary', '', 'Inventon', 'NR0 0AA', '', ''"
                 f" FROM generate_series(1, {SCHOOLS}) n"
             )
@@ -196,13 +197,11 @@ def post(app: Flask, numbers: Iterator[int]) -> None:
 
 
 def plain(app: Flask, numbers: Iterator[int]) -> None:
-    """The same statements by hand: lock the head, move it, one entry, two postings, one audit row."""
+    """The same by hand: lock the head, move it, one entry, two postings, one audit row."""
     with app.app_context():
         engine = state().engine
     with engine.begin() as connection:
-        head = connection.execute(
-            text("SELECT number, hash FROM s2s.ledger_head FOR UPDATE")
-        ).one()
+        head = connection.execute(text("SELECT number, hash FROM s2s.ledger_head FOR UPDATE")).one()
         entry = _entry(head.number + 1, next(numbers), None, head.hash)
         connection.execute(
             text("UPDATE s2s.ledger_head SET number = :number, hash = :hash"),
@@ -216,15 +215,17 @@ def plain(app: Flask, numbers: Iterator[int]) -> None:
         )
         for line, (account, pence) in enumerate(postings(entry), start=1):
             connection.execute(
-                text("INSERT INTO s2s.posting (entry_number, line, account_code, amount_pence)"
+                text(
+                    "INSERT INTO s2s.posting (entry_number, line, account_code, amount_pence)"
                     " VALUES (:n, :line, :account, :pence)"
                 ),
                 {"n": entry.number, "line": line, "account": account, "pence": pence},
             )
         connection.execute(
             text(
-                "INSERT INTO s2s.audit_entry (at, by_id, by_name, roles, action, entity, entity_key,"
-                " outcome, path) VALUES (now(), 'x', 'x', '', 'posted', 'ledger entry', '1', 0, '')"
+                "INSERT INTO s2s.audit_entry (at, by_id, by_name, roles, action, entity,"
+                " entity_key, outcome, path)"
+                " VALUES (now(), 'x', 'x', '', 'posted', 'ledger entry', '1', 0, '')"
             )
         )
 

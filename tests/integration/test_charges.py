@@ -34,7 +34,6 @@ from s2s_portal.services import (
     accounts,
     charge_history,
     charges,
-    disputes,
     ledger,
     pulls,
     relief,
@@ -347,8 +346,9 @@ def test_the_database_holds_the_second_person(
     with pytest.raises(DBAPIError) as refused:
         session.execute(
             text(
-                "INSERT INTO s2s.relief_answer (request_id, outcome, words, entry_number, at, by_id,"
-                f" by_name) VALUES ({asked.id}, '{outcome}', 'x', {entry}, now(), '{by}', 'x')"
+                "INSERT INTO s2s.relief_answer (request_id, outcome, words, entry_number, at,"
+                f" by_id, by_name) VALUES ({asked.id}, '{outcome}', 'x', {entry}, now(),"
+                f" '{by}', 'x')"
             )
         )
     assert refused.value.orig.diag.constraint_name == says
@@ -385,13 +385,14 @@ def test_two_people_take_a_charge_off(client: Client, session: Session, charged:
     assert "Choose why" in page.words
     page = client.post("finance.ask_relief", answers, number=1)
     request_id = session.scalars(select(ReliefRequest.id)).one()
-    assert "You asked for this yourself" in client.get(
-        "finance.relief_request", request_id=request_id
-    ).words
-    client.post(
-        "finance.relief_request", {"answer": "approve"}, request_id=request_id, status=403
+    assert (
+        "You asked for this yourself"
+        in client.get("finance.relief_request", request_id=request_id).words
     )
-    assert "Waive £100, charge 1" in client.sign_on("finance-approver").get("finance.requests").words
+    client.post("finance.relief_request", {"answer": "approve"}, request_id=request_id, status=403)
+    assert (
+        "Waive £100, charge 1" in client.sign_on("finance-approver").get("finance.requests").words
+    )
     empty = client.post(
         "finance.relief_request", {"answer": "refuse"}, request_id=request_id, status=422
     )
@@ -447,9 +448,7 @@ def test_a_schools_words_must_not_name_the_child(
 
     surname = session.scalars(select(Subject.surname)).first()
     client.sign_on("senco")
-    page = client.post(
-        "finance.dispute", {"words": f"{surname} never came"}, number=1, status=422
-    )
+    page = client.post("finance.dispute", {"words": f"{surname} never came"}, number=1, status=422)
     assert "must not name a child" in page.words
     session.expire_all()
     assert session.scalars(select(ChargeEvent)).all() == []

@@ -173,9 +173,9 @@ def test_only_an_administrator_adds_a_rule(session: Session, work: UnitOfWork) -
 
 
 INSERT = (
-    "INSERT INTO s2s.fee_rule (setting, kind, valid_from, during, amount_pence, due, reason, source,"
-    " at, by_id, by_name) VALUES ('academy', 'pupil', '{day}', 'empty', 1, 'acceptance', 'x', 'x',"
-    " '2019-05-14', 'x', 'x')"
+    "INSERT INTO s2s.fee_rule (setting, kind, valid_from, during, amount_pence, due, reason,"
+    " source, at, by_id, by_name) VALUES ('academy', 'pupil', '{day}', 'empty', 1, 'acceptance',"
+    " 'x', 'x', '2019-05-14', 'x', 'x')"
 )
 
 

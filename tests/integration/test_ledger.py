@@ -310,9 +310,7 @@ def test_a_school_reads_its_own_balance_only(session: Session, work: UnitOfWork)
         assert (ledger.balance(SCHOOL), ledger.balance(OTHER_SCHOOL)) == (10_000, 0)
 
 
-def test_nobody_gets_a_reversal_past_the_database_alone(
-    session: Session, work: UnitOfWork
-) -> None:
+def test_nobody_gets_a_reversal_past_the_database_alone(session: Session, work: UnitOfWork) -> None:
     charge = fees.charge_alone(work, 1)
     fields = {
         "kind": EntryKind.REVERSAL,

@@ -12,7 +12,7 @@ from s2s_portal import clock
 from s2s_portal.database import UnitOfWork
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.codes import Status
-from s2s_portal.services import statements, ledger, pulls, trusts
+from s2s_portal.services import ledger, pulls, statements, trusts
 from s2s_portal.state import state
 from tests import fees, rows
 from tests.client import Client, Page

@@ -24,12 +24,14 @@ NEVER_CHANGED = (
     "allocation_ending",
     "audit_entry",
     "bulk_run",
+    "carried_balance",
+    "charge_event",
     "clock_breach",
     "clock_change",
     "decision",
     "decision_check",
     "decision_reason",
-    "fee",
+    "fee_rule",
     "flag",
     "flag_resolution",
     "hand_over_note",
@@ -54,6 +56,8 @@ NEVER_CHANGED = (
     "pull_line",
     "record_document",
     "referral_event",
+    "relief_answer",
+    "relief_request",
     "section_change",
     "section_opening",
     "service_level",
@@ -62,6 +66,8 @@ NEVER_CHANGED = (
     "triage_handover",
     "triage_rule",
     "workload_weight",
+    "year_close",
+    "year_close_request",
 )
 # What is really tried, of no row, so that nothing changes even where it is allowed.
 TRIED = {
