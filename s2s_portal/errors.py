@@ -103,6 +103,16 @@ class OutOfOrder(Refused):
     status = 409
 
 
+class YearClosed(OutOfOrder):
+    """The financial year in which something happened is closed, so it cannot be written down."""
+
+    def __init__(self, year: str) -> None:
+        super().__init__(
+            f"The financial year {year} is closed, so nothing can be dated in it. Nothing has been"
+            " changed. Use a day in a year that is open."
+        )
+
+
 class AlreadyDecided(OutOfOrder):
     """Somebody else decided first."""
 

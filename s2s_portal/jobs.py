@@ -32,6 +32,8 @@ SWEEP_FILES = "s2s.sweep_files"
 KEEP_CLOCKS = "s2s.keep_clocks"
 NEW_DATES = "s2s.new_dates"
 KEEP_OFFERS = "s2s.keep_offers"
+POST_FEE = "s2s.post_fee"
+PROPOSE_CREDITS = "s2s.propose_credits"
 DAILY_LISTS = "s2s.daily_lists"
 SEND_DAILY_LIST = "s2s.send_daily_list"
 TRIES = 30
@@ -110,6 +112,7 @@ def build(app: Flask, engine: Engine) -> procrastinate.App:
     _add_file_tasks(app, jobs)
     _add_clock_tasks(app, jobs)
     _add_offer_tasks(app, jobs)
+    _add_fee_tasks(app, jobs)
     return jobs
 
 
@@ -210,6 +213,25 @@ def _add_offer_tasks(app: Flask, jobs: procrastinate.App) -> None:
 
         with app.app_context(), acting_as(SYSTEM):
             offer_answers.upkeep()
+
+
+def _add_fee_tasks(app: Flask, jobs: procrastinate.App) -> None:
+    """Fees that fall due by what somebody does who may not post them; credits that we propose."""
+
+    @jobs.task(name=POST_FEE, retry=PatientRetry(), queue="fees")
+    def post_fee(reference: str, day: str) -> None:
+        from s2s_portal.services import charging
+
+        with app.app_context(), acting_as(SYSTEM):
+            charging.post(reference, day)
+
+    @jobs.periodic(cron="47 5 * * *")
+    @jobs.task(name=PROPOSE_CREDITS, queue="upkeep", queueing_lock=PROPOSE_CREDITS)
+    def propose_credits(timestamp: int) -> None:  # noqa: ARG001
+        from s2s_portal.services import broken_promises
+
+        with app.app_context(), acting_as(SYSTEM):
+            broken_promises.propose()
 
 
 def _connection_like(engine: Engine) -> dict[str, Any]:

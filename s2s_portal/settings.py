@@ -142,6 +142,19 @@ SETTINGS: tuple[Setting, ...] = (
         "Where worries about a child's safety go; never into a referral.",
     ),
     Setting(
+        "S2S_FINANCE_MAILBOX",
+        None,
+        str,
+        "Finance's shared mailbox, told when a charge is to be taken off and waits for approval.",
+    ),
+    Setting(
+        "S2S_FINANCE_APPROVES_UP_TO_PENCE",
+        10_000,
+        int,
+        "Up to how many pence `finance` approves a waiver, credit or write-off that somebody else"
+        " asked for; above it takes `finance_approver`.",
+    ),
+    Setting(
         "S2S_EARLY_YEARS_CONTACT",
         "the council’s Early Years service",
         str,

@@ -41,6 +41,7 @@ MEANINGS: dict[str, str] = {
     "provider_urn": "URN of the practitioner's Complex Needs School.",
     "pull": "Number of the pull.",
     "queried": "How many entries Finance asks about.",
+    "question": "`rejected`, `disputed`, or how a dispute ended: `stands`, `credited`.",
     "reason": "Why, by its code, or the code of the other service; empty when it was accepted.",
     "reference": "The referral's reference, such as `S2S-26-7K4P`.",
     "rejected": "How many entries Finance has rejected.",
@@ -186,6 +187,14 @@ charge_collected = _signal(
     "amount_pence",
     "route",
     "settles",
+)
+charge_questioned = _signal(
+    "charge_questioned",
+    "A charge was rejected by Finance's system or disputed, or a dispute was settled.",
+    "urn",
+    "by",
+    "entry",
+    "question",
 )
 pull_made = _signal(
     "pull_made",

@@ -15,11 +15,24 @@ from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTri
 from s2s_portal.models.attachment import Attachment, FileType
 from s2s_portal.models.body import Handed, Handover
 from s2s_portal.models.change import AgreementWithdrawal, SectionChange, SectionOpening
+from s2s_portal.models.charges import (
+    CarriedBalance,
+    ChargeEvent,
+    ChargeEventKind,
+    ReliefAnswer,
+    ReliefKind,
+    ReliefOutcome,
+    ReliefReason,
+    ReliefRequest,
+    YearClose,
+    YearCloseRequest,
+)
 from s2s_portal.models.clocks import ClockChange, ClockKind, ReferralClock
 from s2s_portal.models.codes import UNSENT, Action, Checked, Kind, Status
 from s2s_portal.models.colleague import Contribution, HeadAnswer, HeadDecision, HeadRemark
 from s2s_portal.models.conversation import AdviceRequest, Conversation, Message, MessageSeen, Side
 from s2s_portal.models.decision import Decision, DecisionCheck, SupportLevel
+from s2s_portal.models.ledger import LedgerEntry
 from s2s_portal.models.note import Flag, FlagResolution, InternalNote, NoteLabel
 from s2s_portal.models.offer import AskedEnded, CaseRequest, Ended, LeadConfirmation, Offer
 from s2s_portal.models.panel import (
@@ -173,13 +186,13 @@ def change(session: Session, row: Referral) -> SectionChange:
     return made
 
 
-def clock_broken(session: Session, row: Referral) -> ReferralClock:
+def clock_broken(session: Session, row: Referral, step: Step = Step.CONTACT) -> ReferralClock:
     """A promise about `row` that was due the day before it was received, and is noted as broken."""
-    level = session.scalars(select(ServiceLevel).where(ServiceLevel.step == Step.CONTACT)).first()
+    level = session.scalars(select(ServiceLevel).where(ServiceLevel.step == step)).first()
     made = ReferralClock(
         referral_id=row.id,
         urn=row.urn,
-        step=Step.CONTACT,
+        step=step,
         level_id=level.id if level else 0,
         started_at=clock.now(),
         day_zero=RECEIVED - timedelta(days=7),
@@ -578,4 +591,53 @@ def _issue(session: Session, row: Referral, record: VisitRecord) -> None:
             RecordDocument(**done, addenda=0, sha256="0" * 64, content=b"%PDF-"),
         ]
     )
+    session.flush()
+
+
+def questioned(session: Session, number: int) -> None:
+    """Charge `number` was disputed, a request about it refused, and a year closed after it."""
+    done = {"at": clock.now(), "by_id": "finance", "by_name": "Fay Finance"}
+    entry = session.get_one(LedgerEntry, number)
+    asked = ReliefRequest(
+        **done,
+        charge_number=number,
+        kind=ReliefKind.WAIVE,
+        reason=ReliefReason.OTHER,
+        words="x",
+        amount_pence=entry.amount_pence,
+        seen="",
+        follows=0,
+    )
+    asked_year = YearCloseRequest(**done | {"by_id": "finance-approver"}, financial_year="2018/19")
+    session.add_all(
+        [
+            asked,
+            asked_year,
+            ChargeEvent(
+                **done,
+                charge_number=number,
+                urn=entry.urn,
+                kind=ChargeEventKind.DISPUTED,
+                side="finance",
+                words="x",
+                follows=0,
+            ),
+        ]
+    )
+    session.flush()
+    session.add_all(
+        [
+            ReliefAnswer(**done, request_id=asked.id, outcome=ReliefOutcome.WITHDRAWN),
+            YearClose(
+                **done,
+                financial_year="2018/19",
+                request_id=asked_year.id,
+                last_entry=0,
+                last_hash="",
+                carried_pence=0,
+            ),
+        ]
+    )
+    session.flush()
+    session.add(CarriedBalance(financial_year="2018/19", urn=entry.urn, balance_pence=1))
     session.flush()

@@ -23,6 +23,7 @@ from s2s_portal.services import (
     api_calls,
     ledger_feed,
     pull_downloads,
+    pull_progress,
     pulls,
     response_reading,
     responses,
@@ -111,7 +112,7 @@ def pull(number: int) -> ResponseReturnValue:
 
 def _pull(number: int) -> dict[str, Any]:
     found = pulls.get(number)
-    far = pulls.progress([number])[number]
+    far = pull_progress.progress([number])[number]
     files = [shapes.file(number, one) for one in pull_downloads.listed(number)]
     return shapes.pull(found, far, pulls.collected(number)) | {"files": files}
 

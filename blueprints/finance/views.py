@@ -1,11 +1,11 @@
-"""Finance's own pages: the fee ledger, pulls, collection; statements of a school and of a trust."""
+"""Finance's own pages: the fee ledger, pulls, collection; a trust's schools."""
 
 from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from s2s_portal.access import allow, finance, school
+from s2s_portal.access import allow, finance
 from s2s_portal.access import trust as trust_viewer
 from s2s_portal.blueprints import downloads
 from s2s_portal.blueprints.finance.forms import CollectForm, PullForm
@@ -14,7 +14,7 @@ from s2s_portal.blueprints.pages import page, refuse
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
-from s2s_portal.services import accounts, pull_downloads, pulls, responses, trusts
+from s2s_portal.services import accounts, pull_downloads, pull_progress, pulls, responses, trusts
 from s2s_portal.services.accounts import STANDING_WORDS, Standing
 from s2s_portal.state import setting
 
@@ -42,13 +42,6 @@ def index() -> ResponseReturnValue:
         standing=standing,
         words=STANDING_WORDS,
     )
-
-
-@bp.get("/schools/<int:urn>")
-@allow(finance | school | trust_viewer)
-def statement(urn: int) -> ResponseReturnValue:
-    """What one school was charged, what was collected, and what it owes."""
-    return page("s2s/finance/statement.html", statement=accounts.statement(urn, by=current_actor()))
 
 
 @bp.get("/trust")
@@ -94,9 +87,9 @@ def pull(number: int) -> ResponseReturnValue:
         "s2s/finance/pull.html",
         pull=pulls.get(number, whole=True),
         collected=pulls.collected(number),
-        progress=pulls.progress([number])[number],
-        answers=pulls.answers(number),
-        settled=pulls.settled(number),
+        progress=pull_progress.progress([number])[number],
+        answers=pull_progress.answers(number),
+        settled=pull_progress.settled(number),
         responses=responses.applied(number),
         files=pull_downloads.listed(number),
         outcomes=responses.OUTCOME_WORDS,

@@ -25,6 +25,7 @@ from s2s_portal.models.body import SEND, TriageBody, TriageRule
 from s2s_portal.models.codes import Action, Closure, Kind, Status, Withdrawal
 from s2s_portal.models.columns import Done, choice, instant, key, words
 from s2s_portal.models.establishment import Establishment
+from s2s_portal.models.fees import FeeRule
 from s2s_portal.models.intake import IntakeWindow
 from s2s_portal.models.terms import ServiceTerms
 
@@ -116,6 +117,7 @@ class Referral(Base):
     terms: Mapped[ServiceTerms | None] = relationship(lazy="raise_on_sql")
     fee_pence: Mapped[int | None] = mapped_column(Integer)
     fee_verdict: Mapped[words]
+    fee_rule_id: Mapped[int | None] = mapped_column(ForeignKey(FeeRule.id))
     intake_window_id: Mapped[int | None] = mapped_column(ForeignKey(IntakeWindow.id))
 
     # Whose queue it is in, and by which rule it came there as it was sent (F30).

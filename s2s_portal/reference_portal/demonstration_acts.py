@@ -19,6 +19,7 @@ from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.reallocation import SupportRole, Why
 from s2s_portal.models.visit import VisitKind
 from s2s_portal.models.worklist import Officer
+from s2s_portal.reference_portal import demonstration_fees as fees
 from s2s_portal.reference_portal import demonstration_words as words
 from s2s_portal.reference_portal.demonstration_forms import fill, say_why_again
 from s2s_portal.reference_portal.demonstration_schools import (
@@ -37,7 +38,6 @@ from s2s_portal.services import (
     closing,
     consent,
     drafting,
-    ledger,
     officers,
     reallocating,
     record_answers,
@@ -265,11 +265,12 @@ def _reopen(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
     closing.reopen(work, story.reference, reason=reason, seen=seen(story), by=by)
 
 
+def _ask_waiver(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
+    fees.ask_waiver(work, story.reference, by)
+
+
 def _waive(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
-    charge = ledger.charge_for(story.reference)
-    number = charge.number if charge else 0  # which is no entry's, so `reverse` refuses it
-    reason = "Waived: no practitioner could visit before the school withdrew."
-    ledger.reverse(work, number, reason=reason, by=by)
+    fees.approve_waiver(work, story.reference, by)
 
 
 def _take_up(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
@@ -304,5 +305,6 @@ ACTS: dict[str, Act] = {
     "assess": _assess,
     "close": _close,
     "reopen": _reopen,
+    "ask_waiver": _ask_waiver,
     "waive": _waive,
 }

@@ -9,6 +9,7 @@ from random import Random
 
 from s2s_portal import Actor, Role, clock, money
 from s2s_portal.database import UnitOfWork
+from s2s_portal.reference_portal import demonstration_fees as fees
 from s2s_portal.reference_portal import demonstration_words as words
 from s2s_portal.reference_portal.demonstration_acts import ACTS, Story
 from s2s_portal.reference_portal.demonstration_changes import CHANGES
@@ -67,7 +68,7 @@ PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "judged": (JUDGED, 2),
     "closed": ((*JUDGED, "close"), 12),
     "closed long ago": ((*JUDGED, "close"), 48),
-    "closed early": ((*GIVEN, "close", "waive"), 10),
+    "closed early": ((*GIVEN, "close", "ask_waiver", "waive"), 10),
     "reopened": ((*JUDGED, "close", "reopen"), 5),
     "with nobody": ((*SENT, "take_up", "accept"), 13),
 }
@@ -240,6 +241,7 @@ def _action(name: str, story: Story) -> tuple[Actor, Callable[[UnitOfWork, Actor
         **dict.fromkeys((*DECISIONS, "allocate", "reallocate", "join", "close", "reopen"), officer),
         "take_up": officer,
         "give": OTHER_OFFICER,
+        "ask_waiver": PERSONAS["finance"].actor,
         "waive": PERSONAS["finance-approver"].actor,
     }
     by = who[name] if name in who else actor(story.practitioner)
@@ -249,24 +251,23 @@ def _action(name: str, story: Story) -> tuple[Actor, Callable[[UnitOfWork, Actor
 
 
 def _of_finance(today: date) -> list[Step]:
-    """Finance pulls twice, has collected the first pull and some of the second; the rest is due."""
+    """Finance pulls twice and has collected the first pull; what came since is due, and of the
+    second pull one charge is disputed and one rejected."""
     finance = PERSONAS["finance"].actor
 
     def pull(number: int) -> Callable[[UnitOfWork, Actor], object]:
         key = f"demonstration:{number}"
         return lambda work, by: pulls.make(work, idempotency_key=key, by=by)
 
-    def collect(work: UnitOfWork, by: Actor) -> None:
-        pulls.collect(work, 1, finance_reference="JNL-DEMO-0001", collected_on=clock.today(), by=by)
-
     def answer(work: UnitOfWork, by: Actor) -> None:
         responses.apply(work, 2, _response_file(clock.today()), by=by)
 
     return [
         Step(clock.from_local(working_day(today, 45), 16), finance, pull(1)),
-        Step(clock.from_local(working_day(today, 38), 16), finance, collect),
+        Step(clock.from_local(working_day(today, 38), 16), finance, fees.collect_first),
         Step(clock.from_local(working_day(today, 14), 16), finance, pull(2)),
-        Step(clock.from_local(working_day(today, 7), 16), finance, answer),
+        Step(clock.from_local(working_day(today, 8), 16), finance, answer),
+        Step(clock.from_local(working_day(today, 7), 15), finance, fees.question),
     ]
 
 

@@ -7,6 +7,7 @@ causes a notice may not read the practitioner's own row.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from email.utils import make_msgid
 from urllib.parse import urlsplit
 
@@ -22,7 +23,16 @@ from s2s_portal.models.referral import Referral
 from s2s_portal.rendering import fragment
 from s2s_portal.state import setting, state
 
-About = Referral | AdviceRequest
+
+@dataclass(frozen=True)
+class Fee:
+    """A charge that a notice to Finance is about, by its referral's reference and its school."""
+
+    reference: str
+    school_name: str
+
+
+About = Referral | AdviceRequest | Fee
 
 SUBJECTS = {
     "draft_expires": "Draft referral {reference} will soon be deleted",
@@ -86,6 +96,7 @@ SUBJECTS = {
     "head_not_yet": "Draft referral {reference}: the head has not agreed yet",
     "message_waiting": "{reference}: there is a message for you",
     "advice_answered": "Request for advice {reference} has been answered",
+    "relief_asked": "Charge for {reference}: please approve or refuse a request",
     "practitioner_invited": "You are invited to School to School Support",
 }
 

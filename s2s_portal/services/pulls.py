@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Text, case, cast, exists, func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import aliased, selectinload
 
@@ -21,9 +21,10 @@ from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import AlreadyDecided, NotFound, OutOfOrder, Refused
 from s2s_portal.exports import batches
 from s2s_portal.identity import Actor
-from s2s_portal.models.finance_files import Outcome, ResponseLine
+from s2s_portal.models.charges import EntryStanding
 from s2s_portal.models.ledger import EntryKind, LedgerEntry, Pull, PullLine
-from s2s_portal.services import ledger, pull_files
+from s2s_portal.services import ledger, pull_files, pull_progress
+from s2s_portal.services.pull_progress import Progress
 from s2s_portal.services.terms import written
 
 PULLABLE = (EntryKind.CHARGE, EntryKind.REVERSAL)
@@ -46,27 +47,6 @@ class Collected:
     reference: str
     day: date
     by_name: str
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How many entries of a pull were collected, were rejected or queried and are open, and how
-    many it has in all."""
-
-    collected: int
-    rejected: int
-    queried: int
-    count: int
-
-    @property
-    def silent(self) -> int:
-        """How many Finance has said nothing about."""
-        return self.count - self.collected - self.rejected - self.queried
-
-    @property
-    def part(self) -> bool:
-        """Whether Finance has answered, and something is still open."""
-        return self.silent < self.count and self.collected < self.count
 
 
 @dataclass(frozen=True)
@@ -158,9 +138,10 @@ def _due(cutoff: datetime) -> Sequence[LedgerEntry]:
 
 def is_due() -> tuple[Any, Any]:
     """The conditions under which an entry is due to be pulled."""
+    # The database keeps which are; what is disputed is paused (`charges`).
     return (
         LedgerEntry.kind.in_(PULLABLE),
-        ~exists().where(PullLine.entry_number == LedgerEntry.number),
+        exists().where(EntryStanding.number == LedgerEntry.number, EntryStanding.due),
     )
 
 
@@ -210,7 +191,7 @@ def listing(*, before: int | None = None, size: int) -> list[Row]:
         query = query.where(Pull.number < before)
     pulls = session().scalars(query).all()
     numbers = [pull.number for pull in pulls]
-    found, far = _collections(numbers), progress(numbers)
+    found, far = _collections(numbers), pull_progress.progress(numbers)
     return [Row(pull, found.get(pull.number), far[pull.number]) for pull in pulls]
 
 
@@ -242,64 +223,6 @@ def _collections(numbers: list[int]) -> dict[int, Collected]:
     }
 
 
-def progress(numbers: list[int]) -> dict[int, Progress]:
-    """How far each of these pulls has been collected, from the ledger and Finance's answers."""
-    settlement = aliased(LedgerEntry)
-    last = (
-        select(ResponseLine.outcome)
-        .where(ResponseLine.entry_number == PullLine.entry_number)
-        .order_by(ResponseLine.response_id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    state = case(
-        (settlement.number.is_not(None), Outcome.COLLECTED.value), else_=cast(last, Text)
-    ).label("state")
-    lines = (
-        select(PullLine.pull_number, PullLine.entry_number, state)
-        .outerjoin(settlement, settlement.settles_number == PullLine.entry_number)
-        .where(PullLine.pull_number.in_(numbers))
-        .subquery()
-    )
-    found: dict[int, dict[str | None, int]] = {number: {} for number in numbers}
-    for number, outcome, count in session().execute(
-        select(lines.c.pull_number, lines.c.state, func.count()).group_by(
-            lines.c.pull_number, lines.c.state
-        )
-    ):
-        found[number][outcome] = count
-    return {
-        number: Progress(
-            collected=counts.get(Outcome.COLLECTED, 0),
-            rejected=counts.get(Outcome.REJECTED, 0),
-            queried=counts.get(Outcome.QUERY, 0),
-            count=sum(counts.values()),
-        )
-        for number, counts in found.items()
-    }
-
-
-def settled(number: int) -> dict[int, LedgerEntry]:
-    """The entries of a pull that have been collected, each with the entry that settles it."""
-    rows = session().scalars(
-        select(LedgerEntry)
-        .join(PullLine, PullLine.entry_number == LedgerEntry.settles_number)
-        .where(PullLine.pull_number == number)
-    )
-    return {row.settles_number or 0: row for row in rows}
-
-
-def answers(number: int) -> dict[int, ResponseLine]:
-    """What Finance said last of the entries of a pull, in the files that it sent back."""
-    rows = session().scalars(
-        select(ResponseLine)
-        .join(PullLine, PullLine.entry_number == ResponseLine.entry_number)
-        .where(PullLine.pull_number == number)
-        .order_by(ResponseLine.response_id)
-    )
-    return {row.entry_number: row for row in rows}
-
-
 def check_not_collected(number: int) -> None:
     """Raise AlreadyDecided, saying by whom and how, when a pull has been marked as collected."""
     found = collected(number)
@@ -315,8 +238,8 @@ def collect(
 ) -> Pull:
     """Mark a pull as collected: one entry settles each of its lines, and the schools owe nothing.
 
-    A charge is settled by its amount received, a reversal by its amount given back. What Finance
-    has rejected or asks about stays open. `finance_reference` is Finance's own. Raises NotFound,
+    A charge is settled by its amount received, a reversal by its amount given back. What is
+    rejected or disputed stays open. `finance_reference` is Finance's own. Raises NotFound,
     Refused (naming the field), AlreadyDecided, OutOfOrder when all that is left is rejected.
     """
     ledger.lock_head(work)
@@ -324,16 +247,12 @@ def collect(
     check_not_collected(number)
     reference = _good_reference(finance_reference)
     _check_day(pull, collected_on)
-    done, answered = settled(number), answers(number)
-    left = [
-        line.entry
-        for line in pull.lines
-        if line.entry_number not in done and line.entry_number not in answered
-    ]
+    waits = pull_progress.not_to_collect(pull)
+    left = [line.entry for line in pull.lines if line.entry_number not in waits]
     if not left:
         raise OutOfOrder(
-            "Finance has rejected all that is left of this pull, or asks about it. Its next"
-            " response file says when it is collected."
+            "All that is left of this pull is rejected or disputed. Settle that first, or apply"
+            " Finance’s next response file, which says when it is collected."
         )
     for entry in left:
         settle(work, pull, entry, reference, collected_on, by)

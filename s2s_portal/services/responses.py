@@ -1,7 +1,7 @@
 """What Finance sends back about a pull: judged whole, previewed, applied once (F79).
 
-Collected entries are settled in the ledger. What was rejected, or is asked about, stays open and is
-kept as Finance's own words, only ever added to: the last answer about an entry stands. Nothing of a
+Collected entries are settled in the ledger. What is rejected stays open, what is asked about is
+disputed until somebody settles it (`charges`); the rows are kept in Finance's own words. Nothing of a
 file is applied unless all of it is good, and the same file again changes nothing.
 """
 
@@ -18,9 +18,10 @@ from s2s_portal import audit, clock, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import NotAllowed
 from s2s_portal.identity import Actor, Role
+from s2s_portal.models.charges import ChargeState
 from s2s_portal.models.finance_files import Outcome, ResponseFile, ResponseLine
-from s2s_portal.models.ledger import LedgerEntry, Pull, PullLine
-from s2s_portal.services import ledger, pulls, response_reading
+from s2s_portal.models.ledger import EntryKind, LedgerEntry, Pull, PullLine
+from s2s_portal.services import charges, ledger, pull_progress, pulls, response_reading
 from s2s_portal.services.response_reading import Answer, Known
 from s2s_portal.services.terms import written
 
@@ -122,6 +123,19 @@ def _apply(work: UnitOfWork, pull: Pull, file: ResponseFile, answer: Answer, by:
     )
     if answer.outcome is Outcome.COLLECTED:
         pulls.settle(work, pull, answer.entry, answer.finance_reference, answer.day, by)
+    elif answer.entry.kind is EntryKind.CHARGE:
+        _question(work, answer, by)
+
+
+def _question(work: UnitOfWork, answer: Answer, by: Actor) -> None:
+    """What Finance rejects or asks about says so of the charge itself, unless it is undone or that
+    has been said: then the row that is kept is all there is to add."""
+    number = answer.entry.number
+    state = charges.standing(number).state
+    if answer.outcome is Outcome.REJECTED and state in charges.REJECTABLE:
+        charges.reject(work, number, answer.reason, by)
+    elif answer.outcome is Outcome.QUERY and state in charges.REJECTABLE - {ChargeState.DISPUTED}:
+        charges.dispute(work, number, answer.reason, by)
 
 
 def applied(number: int) -> list[Applied]:
@@ -163,7 +177,7 @@ def _known(number: int) -> Known:
         number=number,
         made_on=clock.local(pull.at).date(),
         entries={line.entry_number: line.entry for line in pull.lines},
-        settled=pulls.settled(number),
+        settled=pull_progress.settled(number),
         elsewhere=lambda entry: _elsewhere(entry, number),
     )
 

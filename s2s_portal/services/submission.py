@@ -9,10 +9,12 @@ from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import ConsentMissing, Incomplete, MayNotRefer, NotFound, Refused, Stale
 from s2s_portal.identity import Actor
 from s2s_portal.models.codes import Action, Kind
+from s2s_portal.models.fees import DueEvent
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
     bodies,
     changes,
+    charging,
     draft_rules,
     drafting,
     heads,
@@ -74,6 +76,7 @@ def submit(
     referrals.record(work, referral, action, by=by)
     if action is Action.RESUBMITTED:
         changes.close_sections(work, referral, by=by)
+    charging.fall_due(work, referral, DueEvent.SUBMISSION)
     notice = f"referral_{action.value}"
     link = notices.link_to("s2s.referrals.show", reference=referral.reference)
     notices.tell_school(work, notice, referral, link)
@@ -130,10 +133,11 @@ def _check(referral: Referral) -> None:
 def _freeze(referral: Referral, *, window: int) -> None:
     """What applies today stays with the referral, whatever changes later (MI Sheet 44/19)."""
     referral.received_on = clock.today()
-    verdict = terms.verdict(referral.establishment, referral.received_on)
+    verdict = terms.verdict(referral.establishment, referral.received_on, referral.kind)
     referral.terms_id = verdict.terms.id
     referral.fee_pence = verdict.amount_pence
     referral.fee_verdict = verdict.words
+    referral.fee_rule_id = verdict.rule.id
     referral.school_name = referral.establishment.name
     referral.intake_window_id = window
     bodies.route(referral, referral.received_on)

@@ -15,7 +15,14 @@ from s2s_portal.database import UnitOfWork
 from s2s_portal.errors import NotAllowed, NotFound, OutOfOrder, Refused
 from s2s_portal.models.finance_files import Outcome, ResponseFile, ResponseLine
 from s2s_portal.models.ledger import EntryKind, LedgerEntry
-from s2s_portal.services import ledger, pulls, response_reading, responses, verification
+from s2s_portal.services import (
+    ledger,
+    pull_progress,
+    pulls,
+    response_reading,
+    responses,
+    verification,
+)
 from s2s_portal.services.response_reading import WrongRows
 from tests import fees
 from tests.client import Client, Page
@@ -75,8 +82,10 @@ def test_a_good_file_is_applied_whole(session: Session, work: UnitOfWork) -> Non
     ).one()
     assert (settled.settles_number, settled.finance_reference) == (1, "J4711")
     assert settled.event_date == date(2019, 5, 14)
-    assert pulls.progress([1])[1] == pulls.Progress(collected=1, rejected=1, queried=1, count=4)
-    assert (pulls.progress([1])[1].silent, pulls.progress([1])[1].part) == (1, True)
+    assert pull_progress.progress([1])[1] == pull_progress.Progress(
+        collected=1, rejected=1, queried=1, count=4
+    )
+    assert (pull_progress.progress([1])[1].silent, pull_progress.progress([1])[1].part) == (1, True)
     assert pulls.collected(1) is None
     said = session.scalars(select(ResponseLine).order_by(ResponseLine.line)).all()
     assert [(row.outcome, row.reason) for row in said][1:] == [
@@ -105,7 +114,7 @@ def test_a_later_file_collects_what_was_rejected(session: Session, work: UnitOfW
     rest = HEAD + "".join(f"{entry},collected,2019-05-14,100.00,J2,\n" for entry in (2, 3, 4))
     apply(work, rest)
     assert pulls.collected(1) == pulls.Collected("J4711, J2", date(2019, 5, 14), FINANCE.name)
-    assert pulls.progress([1])[1].part is False
+    assert pull_progress.progress([1])[1].part is False
     assert verification.verify().sound
     assert [one.counts.words for one in responses.applied(1)] == [
         "3 collected, 0 rejected, 0 queries",
@@ -122,7 +131,7 @@ def test_marking_as_collected_leaves_what_finance_has_rejected(
         pulls.collect(work, 1, finance_reference="J3", collected_on=clock.today(), by=FINANCE)
 
     mark()
-    assert sorted(pulls.settled(1)) == [1, 4]
+    assert sorted(pull_progress.settled(1)) == [1, 4]
     with pytest.raises(OutOfOrder, match="has rejected all that is left"):
         mark()
 
@@ -206,7 +215,7 @@ def test_a_row_may_go_by_reference_and_be_about_the_pull(
 ) -> None:
     head = "pull_number;source_reference;outcome;date;amount_pounds;finance_reference\n"
     apply(work, head + f"0001;{fees.reference(3).lower()};collected;2019-05-14;100.00;J\n")
-    assert list(pulls.settled(1)) == [4]
+    assert list(pull_progress.settled(1)) == [4]
     for row, says in (
         (f"2;{fees.reference(2)}", "it is about pull 2, not pull 1"),
         (f"1;{fees.reference(4)}", "no entry of pull 1 has the reference"),
@@ -225,7 +234,7 @@ def test_a_reference_with_two_entries_needs_the_number(session: Session, work: U
     said = wrong(work, text + f"{fees.reference(5)},collected,2019-05-14,100,J\n", number)
     assert "2 entries have this reference: give the entry_number" in said
     apply(work, HEAD + "7,collected,2019-05-14,-100.00,J,\n", number)
-    assert list(pulls.settled(number)) == [7]
+    assert list(pull_progress.settled(number)) == [7]
 
 
 def test_only_finance_answers(session: Session, work: UnitOfWork) -> None:

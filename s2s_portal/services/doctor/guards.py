@@ -25,12 +25,14 @@ NEVER_CHANGED = (
     "api_answer",
     "audit_entry",
     "bulk_run",
+    "carried_balance",
+    "charge_event",
     "clock_breach",
     "clock_change",
     "decision",
     "decision_check",
     "decision_reason",
-    "fee",
+    "fee_rule",
     "flag",
     "flag_resolution",
     "hand_over_note",
@@ -58,6 +60,8 @@ NEVER_CHANGED = (
     "referral_event",
     "response_file",
     "response_line",
+    "relief_answer",
+    "relief_request",
     "section_change",
     "section_opening",
     "service_level",
@@ -66,6 +70,8 @@ NEVER_CHANGED = (
     "triage_handover",
     "triage_rule",
     "workload_weight",
+    "year_close",
+    "year_close_request",
 )
 # What is really tried, of no row, so that nothing changes even where it is allowed.
 TRIED = {
