@@ -8,10 +8,10 @@ from typing import Any
 from flask import url_for
 
 from s2s_portal.models.ledger import LedgerEntry, Pull
-from s2s_portal.services.accounts import Statement
 from s2s_portal.services.pull_downloads import Listed
 from s2s_portal.services.pulls import Collected, Progress
 from s2s_portal.services.responses import Counts
+from s2s_portal.services.statements import WholeStatement
 
 
 def instant(value: datetime) -> str:
@@ -89,7 +89,7 @@ def counts(of: Counts) -> dict[str, Any]:
     }
 
 
-def statement(of: Statement) -> dict[str, Any]:
+def statement(of: WholeStatement) -> dict[str, Any]:
     """What a school was charged and what it owes."""
     return {
         "urn": of.establishment.urn,

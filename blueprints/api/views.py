@@ -19,7 +19,6 @@ from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.errors import OutOfOrder, Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.services import (
-    accounts,
     api_calls,
     ledger_feed,
     pull_downloads,
@@ -27,6 +26,7 @@ from s2s_portal.services import (
     pulls,
     response_reading,
     responses,
+    statements,
 )
 
 bp = Blueprint("api", __name__)
@@ -147,7 +147,7 @@ def respond(number: int) -> ResponseReturnValue:
 @allow(ledger_read)
 def statement(urn: int) -> ResponseReturnValue:
     """What one school was charged and what it owes."""
-    return shapes.statement(accounts.statement(urn, by=current_actor()))
+    return shapes.statement(statements.whole(urn, by=current_actor()))
 
 
 def _once(act: Callable[[UnitOfWork, str], Did]) -> Response:

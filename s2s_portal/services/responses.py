@@ -1,8 +1,8 @@
 """What Finance sends back about a pull: judged whole, previewed, applied once (F79).
 
 Collected entries are settled in the ledger. What is rejected stays open, what is asked about is
-disputed until somebody settles it (`charges`); the rows are kept in Finance's own words. Nothing of a
-file is applied unless all of it is good, and the same file again changes nothing.
+disputed until somebody settles it (`charges`); the rows are kept in Finance's own words. Nothing of
+a file is applied unless all of it is good, and the same file again changes nothing.
 """
 
 from __future__ import annotations

@@ -42,6 +42,31 @@ class YearStatement:
     closed: bool
 
 
+@dataclass(frozen=True)
+class WholeStatement:
+    """All that one school was ever charged and what became of it, oldest first, as `lines`; it owes
+    `balance_pence`."""
+
+    establishment: Establishment
+    lines: list[accounts.Line]
+    balance_pence: int
+
+
+def whole(urn: int, *, by: Actor) -> WholeStatement:
+    """Every entry of school `urn`, in two statements. Raises NotFound for another's."""
+    accounts.check_may_ask(urn, by)
+    establishment = session().get(Establishment, urn)
+    if establishment is None:
+        raise NotFound()
+    lines = accounts.lines_of(urn)
+    after = list(accumulate(line.amount_pence for line in lines))
+    return WholeStatement(
+        establishment,
+        [accounts.with_balance(line, pence) for line, pence in zip(lines, after, strict=True)],
+        after[-1] if after else 0,
+    )
+
+
 def in_address(year: str) -> str:
     """A financial year as an address has it: `2019-20`."""
     return year.replace("/", "-")

@@ -105,7 +105,8 @@ def stands_as(session: Session, work: UnitOfWork, facts: Facts) -> None:
     if facts.rejected:
         charges.reject(work, 1, "Cost centre closed", SYSTEM)
     if facts.collected:
-        pulls.collect(work, 1, finance_reference="J1", collected_on=clock.today(), by=SYSTEM)
+        ledger.lock_head(work)  # what is rejected is collected by a response file alone
+        pulls.settle(work, pulls.get(1), charges.entry(1), "J1", clock.today(), SYSTEM)
     if facts.disputed:
         charges.dispute(work, 1, "We withdrew", SYSTEM)
     if facts.undone_by:

@@ -132,7 +132,7 @@ def test_marking_as_collected_leaves_what_finance_has_rejected(
 
     mark()
     assert sorted(pull_progress.settled(1)) == [1, 4]
-    with pytest.raises(OutOfOrder, match="has rejected all that is left"):
+    with pytest.raises(OutOfOrder, match="left of this pull is rejected or disputed"):
         mark()
 
 
@@ -228,7 +228,7 @@ def test_a_row_may_go_by_reference_and_be_about_the_pull(
 
 
 def test_a_reference_with_two_entries_needs_the_number(session: Session, work: UnitOfWork) -> None:
-    ledger.reverse(work, 6, reason="x", by=ACTORS["finance-approver"])
+    ledger.post_reversal(work, 6, reason="x", by=FINANCE, key=ledger.UNDONE)
     number = fees.pulled(session, "three")
     text = "source_reference,outcome,date,amount_pounds,finance_reference\n"
     said = wrong(work, text + f"{fees.reference(5)},collected,2019-05-14,100,J\n", number)

@@ -340,6 +340,7 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     # The database alone keeps these.
     **dict.fromkeys(("entry_standing", "account_balance"), (set(), set(), set())),
     # The rows there are of "finance": nobody says, asks or answers in another's name.
+    **dict.fromkeys(
         (
             "charge_event",
             "relief_request",
@@ -347,6 +348,7 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
             "year_close_request",
             "year_close",
         ),
+        ({"finance", "system"}, set(), set()),
     ),
     "carried_balance": ({*FINANCE, "system"}, set(), set()),
 }
