@@ -109,7 +109,8 @@ def reject(work: UnitOfWork, number: int, reason: str, by: Actor) -> ChargeEvent
     """
     ledger.lock_head(work)
     stands = standing(number)
-    if stands.state not in {ChargeState.IN_PULL, ChargeState.REJECTED, ChargeState.DISPUTED}:
+    open_ = {ChargeState.IN_PULL, ChargeState.REJECTED, ChargeState.DISPUTED}
+    if stands.pull_number is None or stands.state not in open_:
         raise _not_now(stands, "Only a charge in a pull that is not collected can be rejected")
     return _write(work, stands, ChargeEventKind.REJECTED, reason, Side.FINANCE, by)
 
