@@ -111,7 +111,7 @@ def reject(work: UnitOfWork, number: int, reason: str, by: Actor) -> ChargeEvent
     """
     ledger.lock_head(work)
     stands = standing(number)
-    if stands.state not in REJECTABLE:
+    if stands.pull_number is None or stands.state not in REJECTABLE:
         raise _not_now(stands, "Only a charge in a pull that is not collected can be rejected")
     return _write(work, stands, ChargeEventKind.REJECTED, reason, Side.FINANCE, by)
 

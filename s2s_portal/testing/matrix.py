@@ -54,6 +54,8 @@ def values(rule: Rule, sample: Sample) -> dict[str, object]:
         "reference": sample.reference,
         "number": sample.pull if ".finance." in rule.endpoint else sample.visit,
         "urn": sample.school,
+        "request_id": 1,
+        "year": "2019-20",
         "section": "needs",
         "part": "details",
         "row": 1,
