@@ -3,12 +3,17 @@ DO $$
 DECLARE
     source text := pg_get_viewdef('s2s.worklist_source'::regclass);
 BEGIN
+    source := regexp_replace(source, '\mr\.conclusion,', '');
+    source := regexp_replace(source, ' AND \(NOT (s2s\.)?end_report_due\(r\.id\)\)', '');
     DROP VIEW s2s.worklist_source;
-    EXECUTE 'CREATE VIEW s2s.worklist_source AS '
-        || regexp_replace(source, '\mr\.conclusion,', '');
+    EXECUTE 'CREATE VIEW s2s.worklist_source AS ' || source;
     EXECUTE regexp_replace(pg_get_functiondef('s2s.refresh_worklist(bigint)'::regprocedure),
         ', (excluded\.|kept\.|)conclusion', '', 'g');
 END $$;
+DROP FUNCTION s2s.note_mail(bigint, timestamptz, text, text);
+DROP TRIGGER worklist_reports ON s2s.end_report;
+DROP TRIGGER worklist_records ON s2s.visit_record;
+DROP FUNCTION s2s.end_report_due(bigint);
 DROP TRIGGER follow_agreement ON s2s.agreement_withdrawal;
 DROP TRIGGER follow_consent ON s2s.case_study_consent;
 DROP FUNCTION s2s.follow_consent();

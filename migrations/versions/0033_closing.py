@@ -29,6 +29,7 @@ CONCLUSIONS = ("completed", "ended_early", "withdrawn_before_start", "declined",
 STAGES = ("before", "after", "later", "evaluation")
 USING = ("most", "some", "none")
 TABLES = (
+    "mail_note",
     "case_study",
     "case_study_consent",
     "end_report_document",
@@ -66,6 +67,19 @@ def upgrade() -> None:
     _asks()
     _reports()
     _case_studies()
+    _table(
+        "mail_note",
+        _id(),
+        _referral("mail_note"),
+        _instant("at", nullable=False),
+        _text("notice"),
+        sa.Column(
+            "recipient",
+            _choice("recipient", "school", "council", "practitioner", "lead"),
+            nullable=False,
+        ),
+    )
+    _index("mail_note", "referral_id", "id")
     op.execute(sa.text(UP.read_text(encoding="utf-8").replace(":", r"\:")))
     for name, columns in WORKLIST:
         op.create_index(f"ix_worklist_entry_{name}", "worklist_entry", columns, schema="s2s")
@@ -147,9 +161,7 @@ def _asks() -> None:
         *_done(),
         _reference("school_evaluation", "ask_id", "school_ask"),
         sa.UniqueConstraint("ask_id", name="uq_school_evaluation_ask"),
-        _check(
-            "school_evaluation", "marks", "useful BETWEEN 1 AND 4 AND timely BETWEEN 1 AND 4"
-        ),
+        _check("school_evaluation", "marks", "useful BETWEEN 1 AND 4 AND timely BETWEEN 1 AND 4"),
     )
     _index("school_evaluation", "referral_id", "id")
 
@@ -166,9 +178,7 @@ def _reports() -> None:
         _text("author_name"),
         _instant("saved_at", nullable=False),
         _instant("issued_at"),
-        sa.UniqueConstraint(
-            "referral_id", "number", name=op.f("uq_end_report_referral_id_number")
-        ),
+        sa.UniqueConstraint("referral_id", "number", name=op.f("uq_end_report_referral_id_number")),
     )
     op.create_index(
         "uq_end_report_draft",

@@ -54,17 +54,36 @@ REVOKE ALL ON FUNCTION s2s.set_conclusion(), s2s.follow_record_issued() FROM PUB
 GRANT EXECUTE ON FUNCTION s2s.set_conclusion(), s2s.follow_record_issued(),
     s2s.conclusion(text, text, text, boolean) TO s2s_app;
 
--- The officers' list says it too, whatever stood there: the other columns stay.
+-- Support was given of which no end report says what came of it: a visit happened, and its record was
+-- issued after the last report, if there is one.
+CREATE FUNCTION s2s.end_report_due(wanted bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = s2s, pg_temp
+    AS $$
+        SELECT EXISTS (SELECT FROM s2s.visit_record v
+            WHERE v.referral_id = wanted AND v.attendance = 'happened'
+              AND v.issued_at > coalesce((SELECT max(e.issued_at) FROM s2s.end_report e
+                WHERE e.referral_id = wanted), '-infinity'))
+    $$;
+REVOKE ALL ON FUNCTION s2s.end_report_due(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION s2s.end_report_due(bigint) TO s2s_app;
+
+-- The officers' list says how it ended too, whatever stood there: the other columns stay. Nothing is
+-- ready to close while its end report is due.
 DO $$
 DECLARE
     source text := pg_get_viewdef('s2s.worklist_source'::regclass);
 BEGIN
+    source := regexp_replace(source, '\mr\.reference,', 'r.reference, r.conclusion,');
+    source := replace(source, 'THEN ''ready''', 'AND NOT s2s.end_report_due(r.id) THEN ''ready''');
     DROP VIEW s2s.worklist_source;
-    EXECUTE 'CREATE VIEW s2s.worklist_source AS '
-        || regexp_replace(source, '\mr\.reference,', 'r.reference, r.conclusion,');
+    EXECUTE 'CREATE VIEW s2s.worklist_source AS ' || source;
     EXECUTE regexp_replace(pg_get_functiondef('s2s.refresh_worklist(bigint)'::regprocedure),
         '(excluded\.|kept\.|\m)answer_by\M', '\1answer_by, \1conclusion', 'g');
 END $$;
+CREATE TRIGGER worklist_reports AFTER INSERT OR UPDATE OF issued_at ON s2s.end_report
+    FOR EACH ROW WHEN (NEW.issued_at IS NOT NULL) EXECUTE FUNCTION s2s.follow_in_worklist();
+CREATE TRIGGER worklist_records AFTER INSERT OR UPDATE OF issued_at ON s2s.visit_record
+    FOR EACH ROW WHEN (NEW.issued_at IS NOT NULL) EXECUTE FUNCTION s2s.follow_in_worklist();
 UPDATE s2s.referral SET conclusion = NULL WHERE submitted_at IS NOT NULL
     AND status IN ('closed', 'withdrawn', 'declined', 'advised', 'redirected', 'unanswered');
 
@@ -321,3 +340,31 @@ REVOKE ALL ON FUNCTION s2s.case_study_agreed(bigint), s2s.check_case_study(), s2
     FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION s2s.case_study_agreed(bigint), s2s.check_case_study(),
     s2s.follow_consent() TO s2s_app;
+
+-- 5. Which mail went to whom -------------------------------------------------------------------------
+-- By role, without an address and without what it said: whoever sends one may not see the referral any
+-- more by then, so it is noted with the owner's rights.
+CREATE FUNCTION s2s.note_mail(wanted bigint, as_of timestamptz, notice text, recipient text)
+    RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = s2s, pg_temp
+    AS $$
+        INSERT INTO s2s.mail_note (referral_id, at, notice, recipient)
+            VALUES (wanted, as_of, notice, recipient)
+    $$;
+REVOKE ALL ON FUNCTION s2s.note_mail(bigint, timestamptz, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION s2s.note_mail(bigint, timestamptz, text, text) TO s2s_app;
+GRANT SELECT ON s2s.mail_note TO s2s_app;
+ALTER TABLE s2s.mail_note ENABLE ROW LEVEL SECURITY;
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON s2s.mail_note
+    FOR EACH ROW EXECUTE FUNCTION s2s.refuse_change();
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON s2s.mail_note
+    FOR EACH STATEMENT EXECUTE FUNCTION s2s.refuse_change();
+-- Officers read of all, the others of their own.
+CREATE POLICY mail_note_read ON s2s.mail_note FOR SELECT
+    USING ((SELECT s2s.acts_for_all())
+        OR ((SELECT s2s.acts_as('send_officer'))
+            AND EXISTS (SELECT FROM s2s.referral r WHERE r.id = referral_id))
+        OR (recipient = 'school' AND (SELECT s2s.acts_as('school_referrer'))
+            AND EXISTS (SELECT FROM s2s.referral r WHERE r.id = referral_id
+                AND r.urn = ANY ((SELECT s2s.acting_establishments())::integer[])))
+        OR (recipient IN ('practitioner', 'lead')
+            AND referral_id IN (SELECT s2s.allocated_referrals())));

@@ -168,3 +168,25 @@ class SchoolEvaluation(Done, Base):
     timely: Mapped[int] = mapped_column(SmallInteger)
     still_using: Mapped[StillUsing] = mapped_column(choice(StillUsing, "still_using"))
     text: Mapped[words] = mapped_column("words")
+
+
+class MailTo(StrEnum):
+    """Who a mail went to."""
+
+    SCHOOL = "school"
+    COUNCIL = "council"
+    PRACTITIONER = "practitioner"
+    LEAD = "lead"
+
+
+class MailNote(Base):
+    """A mail about a referral was sent, by the key of its subject; only the database adds one."""
+
+    __tablename__ = "mail_note"
+    __table_args__ = (Index("ix_mail_note_referral_id", "referral_id", "id"),)
+
+    id: Mapped[key]
+    referral_id: Mapped[int] = mapped_column(ForeignKey(Referral.id))
+    at: Mapped[instant]
+    notice: Mapped[str] = mapped_column(Text)
+    recipient: Mapped[MailTo] = mapped_column(choice(MailTo, "recipient"))
