@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, make_response, redirect, url_for
+from flask import Blueprint, redirect, url_for
 from flask.typing import ResponseReturnValue
 
 from s2s_portal.access import allow, public
@@ -18,6 +18,7 @@ from s2s_portal.database import session, unit_of_work
 from s2s_portal.errors import NotFound, Refused
 from s2s_portal.identity import acting_as
 from s2s_portal.models.impact import Stage
+from s2s_portal.rendering import whole_page
 from s2s_portal.services import confidence, school_asks
 
 bp = Blueprint("asked", __name__)
@@ -32,7 +33,10 @@ def answer(token: str) -> ResponseReturnValue:
         try:
             return _form(token)
         except NotFound:
-            return make_response(page("s2s/closing/link_over.html"), 404)
+            return (
+                whole_page("s2s/closing/link_over.html", form=None, refused=False),
+                404,
+            )
         finally:
             session().end_reading()
 

@@ -24,7 +24,8 @@ from s2s_portal.blueprints.scale import ScoreField
 from s2s_portal.models.case_study import ConsentHow, Party
 from s2s_portal.models.end_report import EndReport
 from s2s_portal.models.impact import Stage, StillUsing
-from s2s_portal.services import case_studies, confidence, end_reports, school_evaluations
+from s2s_portal.services import case_studies, end_reports, school_evaluations
+from s2s_portal.services.confidence import CONFIDENCE_WORDS, USING_WORDS, Said
 from s2s_portal.services.end_reports import Answers
 
 
@@ -102,7 +103,7 @@ def view_form(positions: Sequence[int], given: Mapping[int, int | None]) -> Any:
     return scores_form("school", positions, "Where are things with outcome {} now?", given)()
 
 
-def confidence_form(stage: Stage, positions: Sequence[int], said: confidence.Said | None) -> Any:
+def confidence_form(stage: Stage, positions: Sequence[int], said: Said | None) -> Any:
     """The one short form, at its stage; with what was said before, if it is shown."""
     later = stage is Stage.LATER
     kind = scores_form("later", positions if later else (), "Where are things with outcome {} now?")
@@ -115,19 +116,14 @@ def confidence_form(stage: Stage, positions: Sequence[int], said: confidence.Sai
         confidence = PickOne(
             "How sure do the staff feel who work with this?",
             "Choose from 1 to 5 how sure staff feel",
-            choices=[
-                SelectChoice(str(n), words) for n, words in confidence.CONFIDENCE_WORDS.items()
-            ],
+            choices=[SelectChoice(str(n), words) for n, words in CONFIDENCE_WORDS.items()],
             default=str(answer.confidence) if answer else None,
         )
         if later:
             still_using = PickOne(
                 "Do staff still use what was recommended?",
                 "Choose whether staff still use what was recommended",
-                choices=[
-                    SelectChoice(code.value, words)
-                    for code, words in confidence.USING_WORDS.items()
-                ],
+                choices=[SelectChoice(code.value, words) for code, words in USING_WORDS.items()],
                 default=answer.still_using.value if answer and answer.still_using else None,
             )
 
@@ -158,7 +154,7 @@ class EvaluationForm(S2SForm):
     still_using = PickOne(
         "Do staff use what was recommended?",
         "Choose whether staff use what was recommended",
-        choices=[SelectChoice(code.value, w) for code, w in confidence.USING_WORDS.items()],
+        choices=[SelectChoice(code.value, w) for code, w in USING_WORDS.items()],
     )
     text = Paragraphs(
         "What else would you like to say? (optional)",

@@ -139,12 +139,13 @@ def mail(work: UnitOfWork, referral: Referral, ask: SchoolAsk, *, again: bool = 
     work.flush()
     if not referral.contact_email:
         return
-    notices.note(work, "confidence_due" if again else "confidence_asked", referral, MailTo.SCHOOL)
+    notice = "confidence_due" if again else "confidence_asked"
+    notices.note(work, notice, referral, MailTo.SCHOOL)
     jobs.defer(
         work.session,
         jobs.SEND_ASK,
         number=ask.id,
-        again=again,
+        notice=notice,
         link=notices.link_to("s2s.asked.answer", token=TOKEN),
         page=notices.link_to(
             "s2s.closing.confidence_asked", reference=referral.reference, stage=ask.stage.value
@@ -166,7 +167,6 @@ def send(number: int, again: bool, link: str, page: str, message_id: str) -> Non
         referral = work.session.get_one(Referral, ask.referral_id)
         until = clock.now() + timedelta(days=max(int(setting("S2S_ASK_LINK_DAYS")), 1))
         work.session.add(AskLink(digest=digest(token), ask_id=ask.id, expires_at=until))
-        notice = "confidence_due" if again else "confidence_asked"
         body = fragment(
             f"s2s/mail/{notice}.txt",
             reference=referral.reference,
