@@ -9,6 +9,7 @@ from typing import Any
 
 from wtforms import BooleanField
 from wtforms.fields import SelectChoice
+from wtforms.validators import InputRequired
 
 from s2s_portal.blueprints import drawing
 from s2s_portal.blueprints.forms import (
@@ -208,6 +209,6 @@ class MarkForm(S2SForm):
     )
     checked = BooleanField(
         "I have read it again, and nobody can be recognised in it",
-        [Needed("Say that nobody can be recognised in it")],
+        [InputRequired("Say that nobody can be recognised in it")],
         widget=drawing.Tick(),
     )

@@ -24,7 +24,15 @@ from s2s_portal.reference_portal.demonstration_schools import establishments
 from s2s_portal.reference_portal.demonstration_staff import practitioners, records
 from s2s_portal.reference_portal.demonstration_stories import Step, steps
 from s2s_portal.reference_portal.demonstration_talk import talk
-from s2s_portal.services import clocks, drafts, intake, offer_answers, returning, verification
+from s2s_portal.services import (
+    clocks,
+    drafts,
+    intake,
+    offer_answers,
+    returning,
+    school_asks,
+    verification,
+)
 
 SEED = 44_19
 WINDOW_OPENED, WINDOW_CLOSES = 60, 40  # days ago, days ahead
@@ -113,6 +121,7 @@ def _keep_up(today: date) -> None:
             clocks.upkeep()
             returning.upkeep()
             offer_answers.upkeep()
+            school_asks.upkeep()
 
 
 def _take(step: Step) -> None:
@@ -128,7 +137,8 @@ def _drop_old_mail() -> None:
     session().rollback()
     session().execute(
         text(
-            "DELETE FROM s2s.procrastinate_jobs WHERE task_name = 's2s.send_mail' AND id <"
+            "DELETE FROM s2s.procrastinate_jobs"
+            " WHERE task_name IN ('s2s.send_mail', 's2s.send_ask') AND id <"
             " (SELECT min(id) FROM (SELECT id FROM s2s.procrastinate_jobs ORDER BY id DESC"
             " LIMIT :kept) AS newest)"
         ),

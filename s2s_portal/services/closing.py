@@ -225,19 +225,21 @@ def what_is_missing(referral: Referral) -> str:
     """What the practitioner must still do before the referral can be closed; empty when nothing."""
     if referral.status is not Status.ALLOCATED or not concluding.has_started(referral):
         return ""
-    missing = []
+    missing, to_do = [], []
     open_ones = sum(outcome.achieved is None for outcome in outcomes(referral))
     if open_ones:
         called = "1 outcome has" if open_ones == 1 else f"{open_ones} outcomes have"
         missing.append(f"{called} no result yet")
+        to_do.append("record what was achieved")
     if concluding.report_is_due(referral):
         missing.append("the end report has not been issued")
+        to_do.append("issue the end report")
     if not missing:
         return ""
     said = " and ".join(missing)
     return (
-        f"{said[0].upper()}{said[1:]}. Visits have been made, so the practitioner must record what"
-        " was achieved and issue the end report before you can close the referral."
+        f"{said[0].upper()}{said[1:]}. Visits have been made, so the practitioner must"
+        f" {' and '.join(to_do)} before you can close the referral."
     )
 
 

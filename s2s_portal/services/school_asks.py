@@ -154,7 +154,7 @@ def mail(work: UnitOfWork, referral: Referral, ask: SchoolAsk, *, again: bool = 
     )
 
 
-def send(number: int, again: bool, link: str, page: str, message_id: str) -> None:
+def send(number: int, notice: str, link: str, page: str, message_id: str) -> None:
     """Make a token, keep its digest, and mail the link: what the worker runs.
 
     Tried again after a failure it makes another; each opens the form until one has answered it.

@@ -144,7 +144,8 @@ READERS: dict[str, set[str]] = {
     ),
     "ask_link": {"system"},
     # Of FORMER: between its school and the officers.
-    **dict.fromkeys(("case_study_consent", "case_study"), {*OFFICERS, "senco", "head", "system"}),
+    "case_study_consent": {*OFFICERS, "senco", "head", "system"},
+    "case_study": {*OFFICERS, "senco", "head", "system"},
     # The one here went to the practitioner of MINE.
     "mail_note": {*OFFICERS, "practitioner", "colleague", "lead", "system"},
     "service_level": set(PEOPLE),
