@@ -50,7 +50,8 @@ WORKLIST = (
 
 
 def upgrade() -> None:
-    op.execute(_values(*ACTIONS, added=True))
+    op.execute(_values("referral_event", "action", *ACTIONS, added=True))
+    op.execute(_values("bulk_run", "what", "finish", added=True))
     op.add_column(
         "referral",
         sa.Column("conclusion", _choice("conclusion", *CONCLUSIONS), nullable=True),
@@ -241,7 +242,11 @@ def downgrade() -> None:
     listed = ", ".join(f"'{action}'" for action in ACTIONS)
     op.execute(sa.text(f"DELETE FROM s2s.referral_event WHERE action IN ({listed})"))
     op.execute(sa.text("ALTER TABLE s2s.referral_event ENABLE TRIGGER append_only"))
-    op.execute(_values(*ACTIONS, added=False))
+    op.execute(_values("referral_event", "action", *ACTIONS, added=False))
+    op.execute(sa.text("ALTER TABLE s2s.bulk_run DISABLE TRIGGER append_only"))
+    op.execute(sa.text("DELETE FROM s2s.bulk_run WHERE what = 'finish'"))
+    op.execute(sa.text("ALTER TABLE s2s.bulk_run ENABLE TRIGGER append_only"))
+    op.execute(_values("bulk_run", "what", "finish", added=False))
 
 
 def _table(name: str, *parts: Any) -> None:
@@ -317,8 +322,8 @@ def _open_once(table: str, name: str, *columns: str) -> None:
     )
 
 
-def _values(*values: str, added: bool) -> sa.TextClause:
-    """Add to the actions that an event can have, or take away: what others have added stays."""
+def _values(table: str, column: str, *values: str, added: bool) -> sa.TextClause:
+    """Add values to the check of a column, or take them away: whatever others have added stays."""
     listed = ", ".join(f"'{value}'" for value in values)
     kept = "true" if added else f"word[1] NOT IN ({listed})"
     more = f"|| $list$, {listed}$list$" if added else ""
@@ -328,13 +333,12 @@ def _values(*values: str, added: bool) -> sa.TextClause:
         DECLARE listed text;
         BEGIN
             SELECT string_agg(quote_literal(word[1]), ', ' ORDER BY place) {more} INTO listed
-            FROM pg_constraint c, regexp_matches(pg_get_constraintdef(c.oid), '''(\w+)''', 'g')
+            FROM pg_constraint c, regexp_matches(pg_get_constraintdef(c.oid), '''([\w-]+)''', 'g')
                 WITH ORDINALITY AS value (word, place)
-            WHERE c.conname = 'ck_referral_event_action'
+            WHERE c.conname = 'ck_{table}_{column}'
               AND c.connamespace = 's2s'\:\:regnamespace AND {kept};
-            EXECUTE format('ALTER TABLE s2s.referral_event
-                DROP CONSTRAINT ck_referral_event_action,
-                ADD CONSTRAINT ck_referral_event_action CHECK (action IN (%s))', listed);
+            EXECUTE format('ALTER TABLE s2s.{table} DROP CONSTRAINT ck_{table}_{column},
+                ADD CONSTRAINT ck_{table}_{column} CHECK ({column} IN (%s))', listed);
         END $$
         """
     )

@@ -44,6 +44,12 @@ CLOSURE_WORDS = {
     Closure.NO_ENGAGEMENT: "The support could not be arranged with the school",
 }
 
+# Why a referral is closed whose outcomes all came to the same.
+BY_RESULT = {
+    Achieved.YES: Closure.OUTCOMES_MET,
+    Achieved.PARTLY: Closure.PARTLY_MET,
+    Achieved.NO: Closure.NOT_MET,
+}
 ACHIEVED_WORDS = {
     Achieved.YES: "Achieved",
     Achieved.PARTLY: "Partly achieved",
@@ -148,6 +154,22 @@ def close(
     _tell(work, "referral_closed", referral)
     signals.tell(work, signals.referral_closed, closure=str(closure), **_of(referral, by))
     return referral
+
+
+def close_ready(
+    work: UnitOfWork, reference: str, *, message: str, seen: int, by: Actor
+) -> Referral:
+    """Close a referral whose outcomes have been recorded, for the reason that they give (W18).
+
+    Raises OutOfOrder where none were asked for or one has no result, and as `close` does.
+    """
+    found = {outcome.achieved for outcome in outcomes(referrals.get(reference))}
+    if not found or None in found:
+        raise OutOfOrder("Its outcomes have not all been recorded, so close it by itself.")
+    closure = Closure.PARTLY_MET
+    if len(found) == 1:
+        closure = BY_RESULT[found.pop()]
+    return close(work, reference, closure=closure, message=message, seen=seen, by=by)
 
 
 def reopen(work: UnitOfWork, reference: str, *, reason: str, seen: int, by: Actor) -> Referral:

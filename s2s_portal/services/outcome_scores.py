@@ -99,13 +99,13 @@ def as_kept(referral: Referral, wanted: list[OutcomeWanted]) -> list[Standing]:
     found = []
     for one in wanted:
         set_by = newest.get((one.position, ScoreKind.BASELINE, Rater.PRACTITIONER))
-        said = f"Set by {set_by.by_name} for {written(set_by.on)}" if set_by else ""
+        said = f"set by {set_by.by_name} for {written(set_by.on)}" if set_by else ""
         found.append(
             Standing(
                 one.position,
                 one.text,
                 _start(one, set_by),
-                said or ("As the school referred" if one.baseline is not None else ""),
+                said or ("as the school referred" if one.baseline is not None else ""),
                 score(one.position, ScoreKind.END, Rater.PRACTITIONER),
                 score(one.position, ScoreKind.END, Rater.SCHOOL),
                 score(one.position, ScoreKind.LATER, Rater.SCHOOL),

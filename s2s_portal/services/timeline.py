@@ -381,10 +381,7 @@ def everything(referral: Referral, by: Actor) -> list[Entry]:
     roles |= {Role.OFFICER} if officer else set()
     roles |= by.roles & {Role.PRACTITIONER, Role.LEAD}
     found = [
-        entry
-        for find, readers in SOURCES
-        if readers & roles
-        for entry in find(referral, reader)
+        entry for find, readers in SOURCES if readers & roles for entry in find(referral, reader)
     ]
     return sorted(found, key=lambda entry: entry.at)[::-1]
 

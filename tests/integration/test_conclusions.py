@@ -11,11 +11,21 @@ from sqlalchemy.orm import Session
 
 from s2s_portal import clock
 from s2s_portal.database import unit_of_work
-from s2s_portal.errors import OutOfOrder
-from s2s_portal.models.codes import Closure, Conclusion, Status, Withdrawal
+from s2s_portal.errors import AlreadyDecided, OutOfOrder
+from s2s_portal.identity import SYSTEM
+from s2s_portal.models.codes import Achieved, Action, Closure, Conclusion, Status, Withdrawal
 from s2s_portal.models.ledger import LedgerEntry
+from s2s_portal.models.referral import ReferralEvent
 from s2s_portal.models.visit import Attendance
-from s2s_portal.services import calendar, concluding, records, visits, withdrawing
+from s2s_portal.services import (
+    calendar,
+    concluding,
+    ledger,
+    records,
+    referrals,
+    visits,
+    withdrawing,
+)
 from s2s_portal.services.concluding import conclusion
 from s2s_portal.services.doctor import records as doctor_records
 from s2s_portal.services.terms import written
@@ -199,3 +209,52 @@ def test_it_is_reopened_within_so_many_school_weeks_and_then_no_more(
     with clock.frozen(until):
         reopen()
     assert fresh(session).status is Status.ALLOCATED
+
+
+def test_no_second_charge_for_one_engagement_whoever_asks(session: Session) -> None:
+    """Reopened, it has its fee already: the database refuses another."""
+    given(session)
+    with endings.as_system(), unit_of_work() as work:
+        ledger.post_charge(work, referrals.get(REF, whole=True), by=SYSTEM)
+    all_done()
+    reopen()
+    with endings.as_system(), pytest.raises(AlreadyDecided), unit_of_work() as work:
+        ledger.post_charge(work, referrals.get(REF, whole=True), by=SYSTEM)
+    session.expire_all()
+    assert len(session.scalars(select(LedgerEntry)).all()) == 1
+
+
+# Several at once --------------------------------------------------------------------------------
+
+
+def test_those_that_are_ready_are_closed_with_one_comment_and_words_of_their_own(
+    client: Client, session: Session
+) -> None:
+    """Each for the reason that its outcomes give; what is not ready is left out."""
+    given(session)
+    other = rows.referral(session, "S2S-19-3334", status=Status.ALLOCATED)
+    rows.allocation(session, other, "colleague")
+    session.commit()
+    endings.assess(8, Achieved.PARTLY)
+    endings.report()
+    officer = client.sign_on("officer")
+    page = officer.fetch(
+        "GET", f"/s2s/triage/several?do=finish&reference={REF}&reference=S2S-19-3334"
+    )
+    assert "S2S-19-3334, Little Snoring Invented Primary: it is not ready to close" in page.words
+    form = {
+        "do": "finish",
+        "reference": REF,
+        f"seen-{REF}": page.value(f"seen-{REF}"),
+        "run": page.value("run"),
+        "told": "Thank you",
+        f"words-{REF}": "Thank you, Sam",
+    }
+    done = officer.follow(officer.send("/s2s/triage/several", form))
+    assert "It is closed: the outcomes were partly achieved." in done.words
+    row = fresh(session)
+    assert (row.closure, row.conclusion) == (C.PARTLY_MET, E.COMPLETED)
+    message = session.scalars(
+        select(ReferralEvent.message).where(ReferralEvent.action == Action.CLOSED)
+    ).one()
+    assert message == "The outcomes were partly achieved.\nThank you, Sam"

@@ -47,7 +47,7 @@ def standing(key: str = "officer") -> outcome_scores.Standing:
 def test_the_end_is_held_against_the_start(client: Client, session: Session) -> None:
     given(session, baseline=3)
     page = client.sign_on("practitioner").get("visits.outcomes", reference=REF)
-    assert "At the start: 3 of 10. As the school referred" in page.words
+    assert "At the start: 3 of 10, as the school referred" in page.words
     form = {"achieved_1": "partly", "comment_1": "Most days", "seen": page.value("seen")}
     refused = client.post("visits.outcomes", form, status=422, reference=REF)
     assert refused.errors == ["Choose from 0 to 10 for outcome 1"]
@@ -103,7 +103,7 @@ def test_without_a_baseline_the_practitioner_sets_it_dated_and_signed(
     assert late.errors == ["The day must be between when the referral was received and today"]
     client.post("closing.baseline", form | {"on": ["14", "5", "2019"]}, reference=REF)
     case = client.get("visits.show", reference=REF)
-    assert "Set by Pat Practitioner for 14 May 2019" in case.words
+    assert "set by Pat Practitioner for 14 May 2019" in case.words
     assert "Say where things were at the start" not in case.words
     assert kept(session) == [("baseline", "practitioner", 2, None)]
     session.rollback()
