@@ -163,12 +163,11 @@ def close_ready(
 
     Raises OutOfOrder where none were asked for or one has no result, and as `close` does.
     """
-    found = {outcome.achieved for outcome in outcomes(referrals.get(reference))}
-    if not found or None in found:
+    wanted = outcomes(referrals.get(reference))
+    found = {outcome.achieved for outcome in wanted if outcome.achieved is not None}
+    if not wanted or any(outcome.achieved is None for outcome in wanted):
         raise OutOfOrder("Its outcomes have not all been recorded, so close it by itself.")
-    closure = Closure.PARTLY_MET
-    if len(found) == 1:
-        closure = BY_RESULT[found.pop()]
+    closure = BY_RESULT[found.pop()] if len(found) == 1 else Closure.PARTLY_MET
     return close(work, reference, closure=closure, message=message, seen=seen, by=by)
 
 

@@ -14,7 +14,7 @@ one before, and reopening ends all that follow closing.
 from __future__ import annotations
 
 import secrets
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from email.utils import make_msgid
 
 from sqlalchemy import exists, select, update
@@ -167,18 +167,34 @@ def send(number: int, notice: str, link: str, page: str, message_id: str) -> Non
         referral = work.session.get_one(Referral, ask.referral_id)
         until = clock.now() + timedelta(days=max(int(setting("S2S_ASK_LINK_DAYS")), 1))
         work.session.add(AskLink(digest=digest(token), ask_id=ask.id, expires_at=until))
-        body = fragment(
-            f"s2s/mail/{notice}.txt",
-            reference=referral.reference,
-            school=referral.school_name,
-            stage=ask.stage.value,
-            until=written(clock.local(until).date()),
-            link=link.replace(TOKEN, token),
-            page=page,
-        )
+        body = _body(notice, referral, ask.stage, until, link.replace(TOKEN, token), page)
         address, subject = referral.contact_email, notices.SUBJECTS[notice]
         audit.wrote(work, "sent a link to the school of", "referral", referral.reference)
     notices.deliver(subject.format(reference=referral.reference), body, [address], message_id)
+
+
+def _body(
+    notice: str, referral: Referral, stage: Stage, until: datetime, link: str, page: str
+) -> str:
+    if notice == "confidence_due":
+        return fragment(
+            "s2s/mail/confidence_due.txt",
+            reference=referral.reference,
+            school=referral.school_name,
+            stage=stage.value,
+            until=written(clock.local(until).date()),
+            link=link,
+            page=page,
+        )
+    return fragment(
+        "s2s/mail/confidence_asked.txt",
+        reference=referral.reference,
+        school=referral.school_name,
+        stage=stage.value,
+        until=written(clock.local(until).date()),
+        link=link,
+        page=page,
+    )
 
 
 def _is_answered(ask: SchoolAsk) -> bool:
