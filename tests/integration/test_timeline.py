@@ -18,8 +18,8 @@ from s2s_portal.models.conversation import Message, Side
 from s2s_portal.models.note import InternalNote, NoteLabel
 from s2s_portal.models.panel import PanelComment, Recommends
 from s2s_portal.models.referral import Referral, ReferralEvent
-from s2s_portal.services import ledger, referrals, timeline
-from s2s_portal.services.timeline import Kind
+from s2s_portal.services import ledger, referrals, timeline, timeline_sources
+from s2s_portal.services.timeline_sources import Kind
 from tests import endings, rows
 from tests.client import Client
 from tests.endings import act
@@ -106,12 +106,12 @@ def row(session: Session) -> Iterator[Referral]:
     yield mine
 
 
-def read(key: str, kind: Kind | None = None) -> list[timeline.Entry]:
+def read(key: str, kind: Kind | None = None) -> list[timeline_sources.Entry]:
     with act(key):
         return timeline.of(REF, kind=kind, whole=True, by=ACTORS[key])[1].entries
 
 
-def words(entries: list[timeline.Entry]) -> str:
+def words(entries: list[timeline_sources.Entry]) -> str:
     return "\n".join(
         " ".join((entry.words, entry.by, *entry.lines, entry.note)) for entry in entries
     )
@@ -129,26 +129,26 @@ def test_every_source_is_tried_above(row: Referral) -> None:
     """A source that gives nothing here is not tested."""
     with act("officer"):
         referral = referrals.get(REF)
-        reader = timeline.Reader(officer=True, school=False)
+        reader = timeline_sources.Reader(officer=True, school=False)
         with clock.frozen(clock.now().replace(year=2020)):
             empty = [
                 find.__name__
-                for find, _ in timeline.SOURCES
-                if not list(find(referral, reader)) and find is not timeline.pauses
+                for find, _ in timeline_sources.SOURCES
+                if not list(find(referral, reader)) and find is not timeline_sources.pauses
             ]
     assert empty == []
 
 
-@pytest.mark.parametrize("find", [find for find, _ in timeline.SOURCES])
+@pytest.mark.parametrize("find", [find for find, _ in timeline_sources.SOURCES])
 def test_row_level_security_alone_hides_what_is_not_a_readers(
-    session: Session, row: Referral, find: timeline.Find
+    session: Session, row: Referral, find: timeline_sources.Find
 ) -> None:
     """Even if the list of readers were wrong: another school, and Finance, get no row of any."""
     one: Any = SimpleNamespace(id=row.id, reference=REF)
     session.commit()
     for key in ("other-senco", "other-practitioner", "outsider", "administrator"):
         with act(key):
-            assert list(find(one, timeline.Reader(officer=True, school=False))) == [], key
+            assert list(find(one, timeline_sources.Reader(officer=True, school=False))) == [], key
 
 
 @pytest.mark.parametrize("key", ["finance", "manager", "auditor", "outsider"])
