@@ -13,7 +13,7 @@ from random import Random
 from flask import current_app
 from sqlalchemy import exists, select, text
 
-from s2s_portal import audit, clock
+from s2s_portal import audit, clock, jobs
 from s2s_portal.database import session, unit_of_work
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.establishment import SettingKind
@@ -135,13 +135,13 @@ def _take(step: Step) -> None:
 
 def _drop_old_mail() -> None:
     session().rollback()
-    session().execute(
-        text(
-            "DELETE FROM s2s.procrastinate_jobs"
-            " WHERE task_name IN ('s2s.send_mail', 's2s.send_ask') AND id <"
-            " (SELECT min(id) FROM (SELECT id FROM s2s.procrastinate_jobs ORDER BY id DESC"
-            " LIMIT :kept) AS newest)"
-        ),
-        {"kept": MAIL_KEPT},
-    )
+    for task in (jobs.SEND_MAIL, jobs.SEND_ASK):
+        session().execute(
+            text(
+                "DELETE FROM s2s.procrastinate_jobs WHERE task_name = :task AND id <"
+                " (SELECT min(id) FROM (SELECT id FROM s2s.procrastinate_jobs"
+                " WHERE task_name = :task ORDER BY id DESC LIMIT :kept) AS newest)"
+            ),
+            {"task": task, "kept": MAIL_KEPT},
+        )
     session().commit()

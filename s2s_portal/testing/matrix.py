@@ -55,6 +55,7 @@ def values(rule: Rule, sample: Sample) -> dict[str, object]:
         "number": sample.pull if ".finance." in rule.endpoint else sample.visit,
         "urn": sample.school,
         "section": "needs",
+        "stage": "before",
         "part": "details",
         "row": 1,
         "question": "safety",
