@@ -99,6 +99,13 @@ CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
     ),
     "uq_bulk_run_token": lambda: Stale("This has been done already."),
     "uq_contribution_open": lambda: Stale("A colleague has already been asked for this section."),
+    "uq_confidence_answer_revision": lambda: Stale("Somebody at your school has just answered."),
+    "uq_school_evaluation_ask": lambda: Stale("Somebody at your school has just answered."),
+    "uq_end_report_draft": lambda: Stale("An end report has already been started."),
+    "uq_case_study_open": lambda: Stale("It has just been marked as a case study."),
+    "ck_case_study_agreed": lambda: OutOfOrder(
+        "Consent has just been taken back, so this cannot be told as a case study."
+    ),
     "uq_visit_record_visit_id": lambda: Stale("A record of this visit has already been started."),
 }
 

@@ -204,6 +204,8 @@ def _root_blueprint() -> Blueprint:
     from s2s_portal.blueprints.administration.fee_rules import bp as administration
     from s2s_portal.blueprints.advice.views import bp as advice
     from s2s_portal.blueprints.allocation.all_views import bp as allocation
+    from s2s_portal.blueprints.asked import bp as asked
+    from s2s_portal.blueprints.closing.case_views import bp as closing
     from s2s_portal.blueprints.evaluation.views import bp as evaluation
     from s2s_portal.blueprints.finance.all_views import bp as finance
     from s2s_portal.blueprints.home import bp as home
@@ -213,6 +215,7 @@ def _root_blueprint() -> Blueprint:
     from s2s_portal.blueprints.referrals.colleague_views import bp as referrals
     from s2s_portal.blueprints.referrals.contribution_views import bp as contributions
     from s2s_portal.blueprints.referrals.files import bp as files
+    from s2s_portal.blueprints.timeline import bp as timeline
     from s2s_portal.blueprints.triage.several import bp as triage
     from s2s_portal.blueprints.visits.offers import bp as visits
 
@@ -249,6 +252,9 @@ def _root_blueprint() -> Blueprint:
         administration,
         invitations,
         contributions,
+        closing,
+        asked,
+        timeline,
     ):
         root.register_blueprint(part, url_prefix=f"/{part.name}")
     root.register_blueprint(api.bp, url_prefix="/api/v1")

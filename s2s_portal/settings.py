@@ -181,6 +181,33 @@ SETTINGS: tuple[Setting, ...] = (
         " working day before, and then it lapses.",
     ),
     Setting(
+        "S2S_REOPEN_SCHOOL_WEEKS",
+        12,
+        int,
+        "For how many school weeks a closed referral can be reopened without a new fee; then the"
+        " school starts a new one. 0 sets no end.",
+    ),
+    Setting(
+        "S2S_LATER_SCHOOL_WEEKS",
+        12,
+        int,
+        "How many school weeks after closing a school is asked whether it has lasted.",
+    ),
+    Setting(
+        "S2S_ASK_LINK_DAYS",
+        30,
+        int,
+        "How many days the link to that short form, and to those before and after, opens it"
+        " without signing in.",
+    ),
+    Setting(
+        "S2S_ASK_REMINDER_SCHOOL_DAYS",
+        10,
+        int,
+        "After how many of its school days without an answer a school is reminded, once, of what"
+        " it is asked before, after and later.",
+    ),
+    Setting(
         "S2S_MATCH_KEY",
         None,
         str,

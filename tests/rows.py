@@ -581,7 +581,7 @@ def visit(
 
 
 def _issue(session: Session, row: Referral, record: VisitRecord) -> None:
-    record.issued_at = datetime.now(clock.UTC)
+    record.issued_at = clock.now()
     session.flush()
     done = {"referral_id": row.id, "record_id": record.id}
     session.add_all(

@@ -20,7 +20,7 @@ from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.answer import DraftCopy
 from s2s_portal.models.clocks import ReferralClock
-from s2s_portal.models.codes import Kind, Status
+from s2s_portal.models.codes import Conclusion, Kind, Status
 from s2s_portal.models.colleague import Contribution
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
@@ -29,6 +29,7 @@ from s2s_portal.services import (
     changes,
     clocks,
     colleagues,
+    concluding,
     contributions,
     copies,
     copying,
@@ -36,6 +37,7 @@ from s2s_portal.services import (
     drafting,
     drafts,
     earlier,
+    ending,
     form_versions,
     heads,
     labels,
@@ -79,7 +81,11 @@ def index() -> ResponseReturnValue:
     wanted = asked.get("status", "")
     status = Status(wanted) if wanted in set(Status) else None
     after = asked.get("after") or None
-    found = school_list.listed(by=current_actor(), status=status, search=search, after=after)
+    how = request.args.get("ended", "")
+    ended = Conclusion(how) if how in set(Conclusion) and not search else None
+    found = school_list.listed(
+        by=current_actor(), status=status, ended=ended, search=search, after=after
+    )
     return page(
         "s2s/referrals/index.html",
         found=found,
@@ -87,6 +93,8 @@ def index() -> ResponseReturnValue:
         button=ButtonForm(),
         to_agree=heads.waiting(by=current_actor()),
         status=status,
+        ended=ended,
+        ended_words=concluding.WORDS,
         search=search,
         words=school_list.STATUS_WORDS,
         waiting=waiting_messages.count(by=current_actor()),
@@ -133,6 +141,7 @@ def show(reference: str) -> ResponseReturnValue:
         told=decided.told(referral),
         may_copy=copying.can_copy(referral),
         follows=copying.follows(referral),
+        ending=ending.of(referral),
         talk=shown,
     )
     return threads.read(shown, answer)

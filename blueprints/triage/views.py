@@ -37,6 +37,7 @@ from s2s_portal.services import (
     decided,
     decision_lists,
     earlier,
+    ending,
     handing,
     heads,
     holding,
@@ -98,7 +99,7 @@ def show(reference: str) -> ResponseReturnValue:
         evidence=attachments.evidence(referral),
         booked=visits.booked,
         charge=charge,
-        achieved=closing.ACHIEVED_WORDS,
+        ending=ending.of(referral),
         not_yet=closing.what_is_missing(referral),
         earlier=earlier.of(referral),
         looked_for=repeats.looked_for(),
@@ -233,7 +234,7 @@ def reopen(reference: str) -> ResponseReturnValue:
         )
 
     done = "The referral is open again. Nothing was charged. The school has been told."
-    return decision_page(reference, form, closing.check_closed, decide, "reopen", done)
+    return decision_page(reference, form, closing.check_reopenable, decide, "reopen", done)
 
 
 def decision_page(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, time
 from typing import Any
 
@@ -21,6 +21,7 @@ from s2s_portal.blueprints.forms import (
     Seen,
     tidy,
 )
+from s2s_portal.blueprints.scale import ScoreField
 from s2s_portal.blueprints.widgets import GovRadioInput, GovSelect, GovTextInput
 from s2s_portal.models.answer import OutcomeWanted
 from s2s_portal.models.codes import Achieved
@@ -263,8 +264,11 @@ class HandOverForm(S2SForm):
     )
 
 
-def outcomes_form(outcomes: Sequence[OutcomeWanted]) -> Any:
-    """A form with one question and one comment for each outcome the school wanted."""
+def outcomes_form(outcomes: Sequence[OutcomeWanted], ends: Mapping[int, int | None]) -> Any:
+    """A form with two questions and a comment for each outcome the school wanted.
+
+    `ends` is where each stood when that was last recorded, 0 to 10, by its position.
+    """
 
     class OutcomesForm(S2SForm):
         """How far each outcome was reached, and what was recorded when the page was drawn."""
@@ -281,14 +285,19 @@ def outcomes_form(outcomes: Sequence[OutcomeWanted]) -> Any:
                 for outcome in outcomes
             }
 
+        @property
+        def scores(self) -> dict[int, int]:
+            """Where each stands now, by the outcome's position."""
+            return {one.position: self[f"score_{one.position}"].score for one in outcomes}
+
     for outcome in outcomes:
-        _ask_about(OutcomesForm, outcome)
+        _ask_about(OutcomesForm, outcome, ends.get(outcome.position))
     already = {f"achieved_{o.position}": o.achieved.value for o in outcomes if o.achieved}
     comments = {f"comment_{o.position}": o.comment for o in outcomes}
     return OutcomesForm(data={**already, **comments, "seen": seen_mark(outcomes)})
 
 
-def _ask_about(form: type[S2SForm], outcome: OutcomeWanted) -> None:
+def _ask_about(form: type[S2SForm], outcome: OutcomeWanted, end: int | None) -> None:
     needed = f"Select how far outcome {outcome.position} was achieved"
     asked = RadioField(
         f"How far was outcome {outcome.position} achieved?",
@@ -298,6 +307,8 @@ def _ask_about(form: type[S2SForm], outcome: OutcomeWanted) -> None:
         validate_choice=False,
     )
     setattr(form, f"achieved_{outcome.position}", asked)
+    now = ScoreField(f"Outcome {outcome.position} now, from 0 to 10", outcome.position, end)
+    setattr(form, f"score_{outcome.position}", now)
     comment = Paragraphs(f"Comment on outcome {outcome.position} (optional)")
     setattr(form, f"comment_{outcome.position}", comment)
 

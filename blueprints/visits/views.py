@@ -35,8 +35,10 @@ from s2s_portal.services import (
     caseload,
     changes,
     closing,
+    ending,
     handing,
     offers,
+    outcome_scores,
     reading,
     records,
     referrals,
@@ -102,6 +104,7 @@ def show(reference: str) -> ResponseReturnValue:
         is_due=visits.has_begun,
         may_finish=records.may_finish(referral),
         changes=changes.log(referral),
+        ending=ending.of(referral),
         talk=shown,
     )
     return threads.read(shown, answer)
@@ -254,7 +257,8 @@ def addendum(reference: str, number: int) -> ResponseReturnValue:
 def outcomes(reference: str) -> ResponseReturnValue:
     """Say how far each outcome that the school wanted was achieved."""
     referral = _own_referral(reference)
-    form: Any = outcomes_form(referral.outcomes)
+    standings = outcome_scores.standings(referral, referral.outcomes)
+    form: Any = outcomes_form(referral.outcomes, {one.position: one.end for one in standings})
     if form.validate_on_submit():
         try:
             with unit_of_work() as work:
@@ -262,6 +266,7 @@ def outcomes(reference: str) -> ResponseReturnValue:
                     work,
                     reference,
                     results=form.results(),
+                    scores=form.scores,
                     seen=form.seen.data or "",
                     by=current_actor(),
                 )
@@ -270,12 +275,13 @@ def outcomes(reference: str) -> ResponseReturnValue:
             if isinstance(error, Stale):
                 form.seen.data = closing.seen_mark(_own_referral(reference).outcomes)
         else:
-            flash("The outcomes have been recorded. A SEND officer now closes the referral.", DONE)
+            flash(closing.after_outcomes(referrals.get(reference)), DONE)
             return redirect(url_for(".show", reference=reference))
     referral = _own_referral(reference)
     if not form.out_of_order:
         visits.check_open(referral)
-    return page("s2s/visits/outcomes.html", form=form, referral=referral)
+    starts = {one.position: one for one in standings}
+    return page("s2s/visits/outcomes.html", form=form, referral=referral, starts=starts)
 
 
 @bp.route("/<reference>/hand-over", methods=["GET", "POST"])

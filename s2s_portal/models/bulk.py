@@ -21,6 +21,7 @@ class Bulk(StrEnum):
     PANEL = "panel"
     HAND_OVER = "hand-over"
     CLOSE = "close"
+    FINISH = "finish"
 
 
 class BulkRun(Done, Base):

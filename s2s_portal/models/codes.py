@@ -94,6 +94,11 @@ class Action(StrEnum):
     HANDED_OVER = "handed_over"
     PANEL_LISTED = "panel_listed"
     PANEL_REMOVED = "panel_removed"
+    BASELINE_SET = "baseline_set"
+    SCORES_GIVEN = "scores_given"
+    CONFIDENCE_GIVEN = "confidence_given"
+    END_REPORT_ISSUED = "end_report_issued"
+    SCHOOL_EVALUATED = "school_evaluated"
 
 
 # How a practitioner is found stays inside the service: a school reads who it is in the end.
@@ -193,6 +198,16 @@ class Closure(StrEnum):
     WITHDRAWN_PARENT = "WITHDRAWN_PARENT"
     WITHDRAWN_SCHOOL = "WITHDRAWN_SCHOOL"
     NO_ENGAGEMENT = "NO_ENGAGEMENT"
+
+
+class Conclusion(StrEnum):
+    """How a referral ended: derived from what happened, never chosen (F64, W3)."""
+
+    COMPLETED = "completed"
+    ENDED_EARLY = "ended_early"
+    WITHDRAWN = "withdrawn_before_start"
+    DECLINED = "declined"
+    CANCELLED = "cancelled"
 
 
 class Withdrawal(StrEnum):

@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 from s2s_portal import clock
 from s2s_portal.database import Base
 from s2s_portal.models.body import SEND, TriageBody, TriageRule
-from s2s_portal.models.codes import Action, Closure, Kind, Status, Withdrawal
+from s2s_portal.models.codes import Action, Closure, Conclusion, Kind, Status, Withdrawal
 from s2s_portal.models.columns import Done, choice, instant, key, words
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.fees import FeeRule
@@ -52,6 +52,7 @@ class Referral(Base):
         Index("ix_referral_answer_by", "answer_by", postgresql_where=text("status = 'returned'")),
         Index("ix_referral_draft", "saved_on", postgresql_where=text("status = 'draft'")),
         Index("ix_referral_school_status", "urn", "status", "created_at", "id"),
+        Index("ix_referral_school_conclusion", "urn", "conclusion", "created_at", "id"),
         CheckConstraint(
             "(status IN ('draft', 'expired')) = (submitted_at IS NULL)",
             name="submitted_when_not_draft",
@@ -131,6 +132,8 @@ class Referral(Base):
 
     closure: Mapped[Closure | None] = mapped_column(choice(Closure, "closure"))
     withdrawal: Mapped[Withdrawal | None] = mapped_column(choice(Withdrawal, "withdrawal"))
+    # How it ended; None while it has not. The database works it out (`services.concluding`).
+    conclusion: Mapped[Conclusion | None] = mapped_column(choice(Conclusion, "conclusion"))
     # By when the next step is to be taken, by the service level of the day it was promised.
     due_on: Mapped[date | None]
     # Back with the school until this day at least, and reminded of it then (F24).

@@ -13,6 +13,7 @@ from s2s_portal.reference_portal import demonstration_fees as fees
 from s2s_portal.reference_portal import demonstration_words as words
 from s2s_portal.reference_portal.demonstration_acts import ACTS, Story
 from s2s_portal.reference_portal.demonstration_changes import CHANGES
+from s2s_portal.reference_portal.demonstration_closing import CLOSING, OF_SCHOOL
 from s2s_portal.reference_portal.demonstration_decisions import DECISIONS
 from s2s_portal.reference_portal.demonstration_schools import (
     ACADEMY,
@@ -31,7 +32,7 @@ SENT = ("start", "fill", "submit")
 GIVEN = (*SENT, "accept", "allocate")
 VISITED = (*GIVEN, "book", "write", "issue")
 READ = (*VISITED, "acknowledge")
-JUDGED = (*READ, "assess")
+JUDGED = (*READ, "sure", "assess", "report")
 
 # How far a story goes, and how many working days ago its last step was.
 PATHS: dict[str, tuple[tuple[str, ...], int]] = {
@@ -66,7 +67,7 @@ PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "read": (READ, 6),
     "second visit": ((*READ, "add", "book", "write", "issue"), 3),
     "judged": (JUDGED, 2),
-    "closed": ((*JUDGED, "close"), 12),
+    "closed": ((*JUDGED, "close", "surer", "evaluate", "consent"), 8),
     "closed long ago": ((*JUDGED, "close"), 48),
     "closed early": ((*GIVEN, "close", "ask_waiver", "waive"), 10),
     "reopened": ((*JUDGED, "close", "reopen"), 5),
@@ -90,7 +91,11 @@ GAPS = {
     "book": 1,
     "issue": 1,
     "acknowledge": 2,
+    "sure": 1,
     "assess": 6,
+    "report": 1,
+    "surer": 1,
+    "evaluate": 1,
     "reopen": 9,
 }
 USUAL_GAP = 2
@@ -237,7 +242,9 @@ def _action(name: str, story: Story) -> tuple[Actor, Callable[[UnitOfWork, Actor
     """Who takes the step `name` of `story`, and how."""
     officer = PERSONAS["officer"].actor
     who: dict[str, Actor] = {
-        **dict.fromkeys(("start", "fill", "submit", "acknowledge", *CHANGES), story.sender),
+        **dict.fromkeys(
+            ("start", "fill", "submit", "acknowledge", *CHANGES, *OF_SCHOOL), story.sender
+        ),
         **dict.fromkeys((*DECISIONS, "allocate", "reallocate", "join", "close", "reopen"), officer),
         "take_up": officer,
         "give": OTHER_OFFICER,
@@ -245,7 +252,7 @@ def _action(name: str, story: Story) -> tuple[Actor, Callable[[UnitOfWork, Actor
         "waive": PERSONAS["finance-approver"].actor,
     }
     by = who[name] if name in who else actor(story.practitioner)
-    act = (ACTS | CHANGES | DECISIONS)[name]
+    act = (ACTS | CHANGES | DECISIONS | CLOSING)[name]
     index = len(story.booked) - 1  # of the visit that this step is about
     return by, lambda work, by: act(work, story, by, index)
 

@@ -87,6 +87,15 @@ KEPT_TABLES = frozenset(
         "addendum",
         "acknowledgement",
         "record_document",
+        "outcome_score",
+        "school_ask",
+        "confidence_answer",
+        "school_evaluation",
+        "end_report",
+        "end_report_document",
+        "case_study_consent",
+        "case_study",
+        "mail_note",
     }
 )
 # Columns of the referral itself that a draft fills in, and what they are afterwards.

@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 from flask import current_app, request, url_for
 from flask_mail import Message
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from s2s_portal import jobs
+from s2s_portal import clock, jobs
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.models.conversation import AdviceRequest
+from s2s_portal.models.impact import MailTo
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.rendering import fragment
@@ -82,6 +83,10 @@ SUBJECTS = {
     "record_acknowledged": "Referral {reference}: the school has read your record",
     "outcomes_recorded": "Referral {reference}: what was achieved has been recorded",
     "referral_to_decide": "Referral {reference} is waiting for a decision",
+    "end_report_issued": "Referral {reference}: the end report is ready to read",
+    "confidence_asked": "Referral {reference}: one minute, please",
+    "confidence_due": "Referral {reference}: a reminder, one minute, please",
+    "evaluation_due": "Referral {reference}: what did you think of the support?",
     "referral_to_close": "Referral {reference} is ready to close",
     "referral_closed": "Referral {reference} has been closed",
     "file_refused": "Referral {reference}: a file has been refused",
@@ -118,15 +123,22 @@ def _path_to(endpoint: str, values: dict[str, str | int]) -> str:
 
 
 def tell_address(
-    work: UnitOfWork, notice: str, address: str, referral: About, link: str, day: str = ""
+    work: UnitOfWork,
+    notice: str,
+    address: str,
+    referral: About,
+    link: str,
+    day: str = "",
+    *,
+    to: MailTo = MailTo.SCHOOL,
 ) -> None:
     """Send `notice` (a key of SUBJECTS) to a mail address once the transaction stands.
 
-    `day` is the one that the notice is about, in words, if there is one.
+    `day` is the one that the notice is about, in words, if there is one; `to` whose address it is.
     """
     if address:
         about = {"day": day} if day else {}
-        _defer(work, notice, referral, link, address=address, **about)
+        _defer(work, notice, referral, link, to, address=address, **about)
 
 
 def tell_school(work: UnitOfWork, notice: str, referral: Referral, link: str) -> None:
@@ -142,28 +154,37 @@ def tell_officers(work: UnitOfWork, notice: str, referral: Referral) -> None:
 
 def tell_officer_mailbox(work: UnitOfWork, notice: str, about: About, link: str) -> None:
     """Send `notice` to that mailbox with a `link` of its own."""
-    tell_address(work, notice, setting("S2S_OFFICER_MAILBOX") or "", about, link)
+    address = setting("S2S_OFFICER_MAILBOX") or ""
+    tell_address(work, notice, address, about, link, to=MailTo.COUNCIL)
 
 
 def tell_practitioner(
     work: UnitOfWork, notice: str, practitioner_id: int, referral: Referral, link: str
 ) -> None:
     """Send `notice` to a practitioner, whose address is looked up when it is sent."""
-    _defer(work, notice, referral, link, practitioner_id=practitioner_id)
+    _defer(work, notice, referral, link, MailTo.PRACTITIONER, practitioner_id=practitioner_id)
 
 
 def tell_leads(
     work: UnitOfWork, notice: str, provider_urn: int, referral: Referral, link: str
 ) -> None:
     """Send `notice` to each lead of a Complex Needs School."""
-    _defer(work, notice, referral, link, provider_urn=provider_urn)
+    _defer(work, notice, referral, link, MailTo.LEAD, provider_urn=provider_urn)
+
+
+def note(work: UnitOfWork, notice: str, referral: About, to: MailTo) -> None:
+    """Keep that a mail about a referral which has been sent went to whom, for its history."""
+    if isinstance(referral, Referral) and referral.id and referral.submitted_at:
+        noted = func.s2s.note_mail(referral.id, clock.now(), notice, to.value)
+        work.session.execute(select(noted))
 
 
 def _defer(
-    work: UnitOfWork, notice: str, referral: About, link: str, **recipient: str | int
+    work: UnitOfWork, notice: str, referral: About, link: str, to: MailTo, **recipient: str | int
 ) -> None:
     if notice not in SUBJECTS:
         raise KeyError(notice)
+    note(work, notice, referral, to)
     jobs.defer(
         work.session,
         jobs.SEND_MAIL,

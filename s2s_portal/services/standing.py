@@ -105,6 +105,16 @@ HAPPENED = {
     Action.HANDED_OVER: "Handed to another team of the council",
     Action.PANEL_LISTED: "Put on the agenda of a panel",
     Action.PANEL_REMOVED: "Taken off the agenda of a panel",
+    Action.BASELINE_SET: "Where things were at the start, written down",
+    Action.SCORES_GIVEN: "The school's own view of the outcomes",
+    Action.CONFIDENCE_GIVEN: "The school said how sure its staff feel",
+    Action.END_REPORT_ISSUED: "End report issued",
+    Action.SCHOOL_EVALUATED: "The school said what it thought of the support",
+    Action.BASELINE_SET: "Where things were at the start, written down",
+    Action.SCORES_GIVEN: "The school's own view of the outcomes",
+    Action.CONFIDENCE_GIVEN: "The school said how sure its staff feel",
+    Action.END_REPORT_ISSUED: "End report issued",
+    Action.SCHOOL_EVALUATED: "The school said what it thought of the support",
 }
 
 COLOURS = {

@@ -10,6 +10,7 @@ from s2s_portal.errors import ConsentMissing, Incomplete, MayNotRefer, NotFound,
 from s2s_portal.identity import Actor
 from s2s_portal.models.codes import Action, Kind
 from s2s_portal.models.fees import DueEvent
+from s2s_portal.models.impact import MailTo
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
     bodies,
@@ -98,7 +99,7 @@ def _tell_officers(work: UnitOfWork, referral: Referral, action: Action) -> None
     asked_by = returning.officer_email(referral) if action is Action.RESUBMITTED else ""
     if asked_by and asked_by != setting("S2S_OFFICER_MAILBOX"):
         link = notices.link_to("s2s.triage.show", reference=referral.reference)
-        notices.tell_address(work, "referral_answered", asked_by, referral, link)
+        notices.tell_address(work, "referral_answered", asked_by, referral, link, to=MailTo.COUNCIL)
 
 
 def _held(reference: str, by: Actor) -> Referral:

@@ -57,6 +57,7 @@ def values(rule: Rule, sample: Sample) -> dict[str, object]:
         "request_id": 1,
         "year": "2019-20",
         "section": "needs",
+        "stage": "before",
         "part": "details",
         "row": 1,
         "question": "safety",

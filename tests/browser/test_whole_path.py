@@ -56,6 +56,7 @@ def test_one_referral_goes_all_the_way(
         urn = pulls_and_collects(finance, reference, tmp_path, school)
         assert_balance_is_nil(finance, urn)
         records_outcomes(practitioner, reference)
+        reports(practitioner, reference)
         closes_and_reopens(officer, reference)
         assert_charged_once(finance, urn, reference)
         has_mail(portal, reference, senco)
@@ -308,8 +309,18 @@ def records_outcomes(practitioner: Person, reference: str) -> None:
     """The practitioner says how far each outcome was reached."""
     practitioner.go(f"/s2s/visits/{reference}/outcomes")
     practitioner.page.locator("input[name=achieved_1][value=partly]").check()
+    practitioner.page.locator("select[name=score_1]").select_option("7")
     practitioner.fill("Comment on outcome 1", "Four mornings in five")
-    practitioner.press("Record the outcomes")
+    practitioner.press("Record the outcomes").sees("Now write the end report")
+
+
+def reports(practitioner: Person, reference: str) -> None:
+    """The practitioner writes the end report and issues it."""
+    practitioner.go(f"/s2s/closing/{reference}/report")
+    for label in ("What was done?", "What changed?", "What does the school go on with?"):
+        practitioner.fill(label, "A quiet start each morning")
+    practitioner.fill("Advice for the next steps", "None")
+    practitioner.press("Check and issue").press("Issue the end report").sees("has been issued")
 
 
 def closes_and_reopens(officer: Person, reference: str) -> None:

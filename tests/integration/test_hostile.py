@@ -73,6 +73,9 @@ ARGUMENTS = [
     "key",
     "action",
     "filled",
+    "ended",
+    "from",
+    "all",
 ]
 STAFF = [
     "senco",
@@ -127,6 +130,7 @@ def paths(rule: Rule) -> list[str]:
         "listed": WORDS,
         "filename": WORDS,
         "token": WORDS,
+        "stage": WORDS,
     }
     return [
         filled_in(rule, good | {place: quote(bad)})

@@ -44,7 +44,7 @@ from s2s_portal.models.sign_on import EndedSignOn
 from s2s_portal.models.worklist import Officer, OfficerAssignment, SavedList
 from s2s_portal.models.workload import Cap, CapScope
 from s2s_portal.services import ledger, referrals
-from tests import rows
+from tests import endings, rows
 from tests.world import ACTORS, OTHER_SCHOOL
 
 MINE, DRAFT, OTHERS, FORMER = "S2S-19-3334", "S2S-19-3335", "S2S-19-3336", "S2S-19-3337"
@@ -139,6 +139,23 @@ READERS: dict[str, set[str]] = {
     "decision_reason": set(PEOPLE),
     "other_service": set(PEOPLE),
     "message_seen": {"senco", "system"},
+    **dict.fromkeys(
+        (
+            "outcome_score",
+            "school_ask",
+            "confidence_answer",
+            "school_evaluation",
+            "end_report",
+            "end_report_document",
+        ),
+        OF_MINE,
+    ),
+    "ask_link": {"system"},
+    # Of FORMER: between its school and the officers.
+    "case_study_consent": {*OFFICERS, "senco", "head", "system"},
+    "case_study": {*OFFICERS, "senco", "head", "system"},
+    # The one here went to the practitioner of MINE.
+    "mail_note": {*OFFICERS, "practitioner", "colleague", "lead", "system"},
     "service_level": set(PEOPLE),
     "council_closure": set(PEOPLE),
     # An administrator sees the dates alone, to know what a new rule would move.
@@ -283,6 +300,17 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "clock_change": (CLOCK_MOVERS, set(), set()),
     "clock_breach": (set(), set(), set()),
     "worklist_entry": (set(), set(), set()),
+    # The rows there are signed by the practitioner who leads, by the SENCo, by the first officer.
+    "outcome_score": (ALLOCATED, set(), set()),
+    "school_ask": ({*OFFICERS, "system"}, {*OFFICERS, "system"}, set()),
+    "ask_link": ({"system"}, set(), set()),
+    "confidence_answer": ({"senco", "system"}, set(), set()),
+    "school_evaluation": ({"senco", "system"}, set(), set()),
+    "end_report": (ALLOCATED, ALLOCATED, set()),
+    "end_report_document": (ALLOCATED, set(), set()),
+    "case_study_consent": ({"senco", "system"}, set(), set()),
+    "case_study": ({"officer", "system"}, {*OFFICERS, "system"}, set()),
+    "mail_note": (set(), set(), set()),
     "triage_body": (set(), set(), set()),
     "triage_rule": ({"administrator", "system"}, set(), set()),
     "officer_body": ({"administrator", "system"}, set(), {"administrator", "system"}),
@@ -399,6 +427,8 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     rows.offered(session, mine, "practitioner")
     rows.panel(session, mine)
     rows.handed_over(session, others)
+    endings.everything(session, mine)
+    endings.case_study(session, former)
     _conversations(session, mine, former)
     ledger.post_charge(work, referrals.get(MINE, whole=True), by=SYSTEM)
     done = {"at": clock.now(), "by_id": "finance", "by_name": "Fay Finance"}
@@ -581,6 +611,7 @@ LOOKED_AT = {
     **{table: f"s2s.{table}" for table in READERS},
     "record, issued NULL": "s2s.visit_record WHERE issued_at IS NULL",
     "record, issued NOT NULL": "s2s.visit_record WHERE issued_at IS NOT NULL",
+    "report, issued NULL": "s2s.end_report WHERE issued_at IS NULL",
 }
 
 
@@ -692,6 +723,8 @@ def tried_on(asked: Asked) -> dict[str, str]:
         "advice_request": f"WHERE reference = '{ADVICE}'",
         "advice_event": f"WHERE {ADVICE_OWNER} = '{ADVICE}'",
         "triage_handover": "",
+        "case_study_consent": "",
+        "case_study": "",
     }
 
 
@@ -712,6 +745,7 @@ def expected_reads() -> dict[str, set[object]]:
         **READERS,
         "record, issued NULL": {"practitioner", "colleague", "lead", "system"},
         "record, issued NOT NULL": OF_MINE,
+        "report, issued NULL": ALLOCATED,
         "colleagues": set(colleagues.items()),
     }
 

@@ -365,11 +365,14 @@ def test_what_is_no_time(typed: str) -> None:
 def test_outcomes_are_recorded_one_by_one(client: Client, session: Session, case: str) -> None:
     client.sign_on("practitioner")
     page = client.post("visits.outcomes", {}, status=422, reference=case)
-    assert page.errors == ["Select how far outcome 1 was achieved"]
+    assert page.errors == [
+        "Select how far outcome 1 was achieved",
+        "Choose from 0 to 10 for outcome 1",
+    ]
     client.post("visits.outcomes", {"achieved_1": "well"}, status=422, reference=case)
     client.post(
         "visits.outcomes",
-        {"achieved_1": "partly", "comment_1": "Most mornings"},
+        {"achieved_1": "partly", "score_1": "6", "comment_1": "Most mornings"},
         reference=case,
     )
     session.commit()

@@ -29,6 +29,7 @@ def examine() -> list[Finding]:
         *server.LOOKS,
         *guards.LOOKS,
         records.STATUSES,
+        records.CONCLUSIONS,
         records.MARKS,
         *files.LOOKS,
         *planning.LOOKS,
