@@ -94,9 +94,17 @@ class Action(StrEnum):
     HANDED_OVER = "handed_over"
     PANEL_LISTED = "panel_listed"
     PANEL_REMOVED = "panel_removed"
+    VISIT_MOVED = "visit_moved"
+    VISIT_CANCELLED = "visit_cancelled"
+    PLAN_PROPOSED = "plan_proposed"
+    PLAN_AGREED = "plan_agreed"
+    PLAN_CHANGE_ASKED = "plan_change_asked"
+    CONTACT_TRIED = "contact_tried"
+    NOT_REACHED = "not_reached"
 
 
-# How a practitioner is found stays inside the service: a school reads who it is in the end.
+# How a practitioner is found stays inside the service: a school reads who it is in the end. So does
+# that a school was not reached: whoever reads it has been.
 INSIDE = frozenset(
     {
         Action.OFFERED,
@@ -107,6 +115,8 @@ INSIDE = frozenset(
         Action.OFFER_LAPSED,
         Action.TAKING_ASKED,
         Action.TAKING_REFUSED,
+        Action.CONTACT_TRIED,
+        Action.NOT_REACHED,
     }
 )
 

@@ -105,6 +105,13 @@ HAPPENED = {
     Action.HANDED_OVER: "Handed to another team of the council",
     Action.PANEL_LISTED: "Put on the agenda of a panel",
     Action.PANEL_REMOVED: "Taken off the agenda of a panel",
+    Action.VISIT_MOVED: "Visit moved",
+    Action.VISIT_CANCELLED: "Visit cancelled",
+    Action.PLAN_PROPOSED: "Plan of visits proposed",
+    Action.PLAN_AGREED: "Plan of visits agreed by the school",
+    Action.PLAN_CHANGE_ASKED: "The school asked for a change of the plan of visits",
+    Action.CONTACT_TRIED: "The school did not answer the practitioner",
+    Action.NOT_REACHED: "Officers told that the school cannot be reached",
 }
 
 COLOURS = {
