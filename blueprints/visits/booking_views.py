@@ -51,7 +51,14 @@ def book(reference: str) -> ResponseReturnValue:
     place = visits.place_to_book(referral, current_actor())
     if not form.out_of_order:
         visits.check_open(referral)
-    return page("s2s/visits/book.html", form=form, referral=referral, **_others(form, place.number))
+    return page(
+        "s2s/visits/book.html",
+        form=form,
+        referral=referral,
+        others=_others(form, place.number),
+        others_on=form.day.data,
+        kinds=visits.KIND_NAMES,
+    )
 
 
 def _refuse(form: WhenForm, error: Refused) -> None:
@@ -63,16 +70,12 @@ def _refuse(form: WhenForm, error: Refused) -> None:
         refuse(form, error)
 
 
-def _others(form: WhenForm, number: int, besides: Visit | None = None) -> dict[str, object]:
+def _others(form: WhenForm, number: int, besides: Visit | None = None) -> list[Visit]:
     """The practitioner's other visits: of the day that was typed, else of the next weeks."""
     day = form.day.data
     first = day or clock.today()
     found = booking_rules.visits_on(number, first, first if day else first + DAYS_SHOWN)
-    return {
-        "others": [one for one in found if besides is None or one.id != besides.id],
-        "others_on": day,
-        "kinds": visits.KIND_NAMES,
-    }
+    return [one for one in found if besides is None or one.id != besides.id]
 
 
 def _after_booking(reference: str, visit: Visit) -> ResponseReturnValue:
@@ -108,7 +111,14 @@ def move(reference: str, number: int) -> ResponseReturnValue:
             return redirect(url_for(".show", reference=reference))
     visit = _to_move(form, reference, number)
     number_of = visits.place_to_book(visit.referral, current_actor()).number
-    return page("s2s/visits/move.html", form=form, visit=visit, **_others(form, number_of, visit))
+    return page(
+        "s2s/visits/move.html",
+        form=form,
+        visit=visit,
+        others=_others(form, number_of, visit),
+        others_on=form.day.data,
+        kinds=visits.KIND_NAMES,
+    )
 
 
 @bp.route("/<reference>/<int:number>/cancel", methods=["GET", "POST"])

@@ -26,6 +26,7 @@ NEVER_CHANGED = (
     "bulk_run",
     "clock_breach",
     "clock_change",
+    "contact_attempt",
     "decision",
     "decision_check",
     "decision_reason",
@@ -45,7 +46,9 @@ NEVER_CHANGED = (
     "other_service",
     "panel_comment",
     "panel_reviewer",
+    "plan_answer",
     "plan_rule",
+    "planned_visits",
     "posting",
     "practitioner_event",
     "practitioner_release",
@@ -61,6 +64,7 @@ NEVER_CHANGED = (
     "support_level",
     "triage_handover",
     "triage_rule",
+    "visit_plan",
     "workload_weight",
 )
 # What is really tried, of no row, so that nothing changes even where it is allowed.
