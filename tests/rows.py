@@ -485,7 +485,13 @@ def handed_on(session: Session, row: Referral, before: str, now: str) -> Allocat
     return made
 
 
-def beside(session: Session, row: Referral, made: Allocation, key: str) -> Supporter:
+def beside(
+    session: Session,
+    row: Referral,
+    made: Allocation,
+    key: str,
+    role: SupportRole = SupportRole.SHADOWING,
+) -> Supporter:
     """Who shadows the practitioner of the allocation `made`, who has written a hand-over note."""
     person = session.scalars(select(Practitioner).where(Practitioner.account_id == key)).one()
     note = HandOverNote(
@@ -501,7 +507,7 @@ def beside(session: Session, row: Referral, made: Allocation, key: str) -> Suppo
         practitioner_name=person.name,
         provider_urn=person.provider_urn,
         provider_name="Fen View Complex Needs School",
-        role=SupportRole.SHADOWING,
+        role=role,
         reason="To learn",
         by_id="officer",
         by_name="Ola Officer",
@@ -652,3 +658,10 @@ def coming(
     session.add(found)
     session.flush()
     return found
+
+
+def allocation_of(session: Session, row: Referral) -> Allocation:
+    """The open allocation of `row`."""
+    return session.scalars(
+        select(Allocation).where(Allocation.referral_id == row.id, Allocation.ended_at.is_(None))
+    ).one()

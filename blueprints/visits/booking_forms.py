@@ -203,20 +203,20 @@ class PlanForm(S2SForm):
             if not row.form.is_blank
         ]
 
-    def validate_rows(self, field: Rows) -> None:
+    def validate(self, *args: Any, **kwargs: Any) -> bool:
         """Each row has a number and one of the months; there is a row."""
-        rows = [entry.form for entry in field if not entry.form.is_blank]
+        rows = [entry.form for entry in self.rows if not entry.form.is_blank]
+        fine: bool = super().validate(*args, **kwargs)
         if not rows:
-            field.entries[0].form.number.errors = ["Enter how many visits there are to be"]
-            raise ValidationError("Enter at least one row")
+            self.rows.entries[0].form.number.errors = ["Enter how many visits there are to be"]
         for row in rows:
             text = row.number.data.strip()
             if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= MOST_VISITS):
                 row.number.errors = [f"How many must be a number from 1 to {MOST_VISITS}"]
             if row.month.data not in {choice.value for choice in row.month.choices}:
                 row.month.errors = ["Select a month of the list"]
-        if any(row.number.errors or row.month.errors for row in rows):
-            raise ValidationError("Correct the rows")
+        self.rows.errors = [entry.errors for entry in self.rows if entry.errors]
+        return fine and not self.rows.errors
 
     def change_rows(self, wanted: str) -> None:
         """Do what a row button asks: `add`, or `remove-<row>` counted from 0."""

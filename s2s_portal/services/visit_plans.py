@@ -203,8 +203,10 @@ def answer(
     Raises AlreadyDecided when somebody has answered it, Stale when there is a newer version,
     Refused for a change without words.
     """
-    referral = referrals.get(reference, lock=True)
+    referral = referrals.get(reference)
     _check_school(referral, by)
+    visits.check_open(referral)  # first: what is over a school cannot hold, and would not find
+    referral = referrals.get(reference, lock=True)
     plans = of(referral)
     if not plans or plans[-1].version != version:
         raise Stale("The practitioner has proposed another plan meanwhile. Look at that one.")
