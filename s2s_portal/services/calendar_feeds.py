@@ -203,7 +203,8 @@ def file(token: str) -> bytes:
     with acting_as(feed.owner):
         if feed.is_first_today:
             _note_use(feed)
-        rows = _latest([Row(*row.tuple()) for row in session().execute(_visits(feed))])
+        found = session().execute(_visits(feed))
+        rows = _latest([Row(visit, provider, there) for visit, provider, there in found])
         content = calendar_files.feed(NAMES[feed.of], [_entry(row, feed.of) for row in rows])
         session().end_reading()
     return content
