@@ -68,7 +68,7 @@ def entry(
         link=link,
         starts_at=visit.starts_at,
         ends_at=visit.ends_at,
-        stamped_at=visit.cancelled_at or visit.booked_at,
+        stamped_at=(visit.cancelled_at if cancelled else None) or visit.booked_at,
         cancelled=cancelled,
     )
 

@@ -23,7 +23,7 @@ NOBODY = "s2s@s2s.invalid"  # a host that names no sender: an invitation has to 
 def of_visit(visit_id: int, method: str, reader: str, link: str) -> Attachment:
     """The visit as a file that the calendar of `reader` (an address) takes in, or takes out.
 
-    As the row says, which never changes: the mail that goes out late says what it would have said.
+    A mail that goes out late says what it would have said: the row keeps its times.
     """
     visit = (
         session()
@@ -39,7 +39,8 @@ def of_visit(visit_id: int, method: str, reader: str, link: str) -> Attachment:
     )
     school, provider = visit.referral.establishment, visit.practitioner.provider
     place = calendar_files.place_of(visit.kind, school, provider)
-    one = calendar_files.entry(visit, visit.referral.reference, place, link)
+    cancelled = method == calendar_files.CANCEL  # not as it is by now: another mail says that
+    one = calendar_files.entry(visit, visit.referral.reference, place, link, cancelled=cancelled)
     content = calendar_files.invitation(one, method, _sender(), Party(reader))
     return Attachment(
         filename="visit.ics",
