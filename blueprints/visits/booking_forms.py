@@ -49,14 +49,21 @@ class SaidYes(Field):
     It is drawn, by `tick` of `s2s/visits/booking_parts.html`, once there is something to ask.
     """
 
+    question = ""
+
     def process_formdata(self, valuelist: list[str]) -> None:
         """Read the one value, the sentence."""
         self.data = tidy(valuelist[0])[:LONGEST_SENTENCE] if valuelist else ""
 
+    def ask(self, question: str) -> str:
+        """Ask for a yes to `question`: what the summary of errors says."""
+        self.question = question
+        return f"{question} Tick the box if {self.description}."
+
     @property
     def asked(self) -> str:
         """The sentence to say yes to; empty when nothing is asked."""
-        return str(self.errors[0]) if self.errors else self.data or ""
+        return self.question or self.data or ""
 
 
 class WhenForm(S2SForm):
@@ -69,8 +76,10 @@ class WhenForm(S2SForm):
         description="For example, 9:30am or 14:30",
     )
     ends = ClockField("End time", [Needed("Enter the end time")])
-    agreed_day = SaidYes("I have agreed this day with the school")
-    enough_time = SaidYes("I have time enough: go on")
+    agreed_day = SaidYes(
+        "I have agreed this day with the school", description="the school has agreed to it"
+    )
+    enough_time = SaidYes("I have time enough: go on", description="that is time enough")
     note = Paragraphs(
         "Message to the school (optional)",
         description="For example, whom you would like to meet. Do not name a child here.",

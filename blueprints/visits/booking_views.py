@@ -65,7 +65,7 @@ def _refuse(form: WhenForm, error: Refused) -> None:
     """Put a refusal, or each thing that has to be said yes to first, onto its field."""
     if isinstance(error, AskFirst):
         for field, words in error.asks.items():
-            refuse(form, Refused(words, field))
+            refuse(form, Refused(form[field].ask(words), field))
     else:
         refuse(form, error)
 

@@ -20,6 +20,7 @@ from s2s_portal.models.visit import AskedBy, Visit
 from s2s_portal.models.visit_plan import VisitPlan
 from s2s_portal.services import contact_attempts, rescheduling, standing, visit_plans
 from s2s_portal.services.booking_rules import months_after
+from s2s_portal.services.labels import spoken
 from s2s_portal.services.terms import written
 from s2s_portal.services.visits import Place
 
@@ -107,7 +108,7 @@ def lines(visits: Sequence[Visit]) -> dict[int, list[str]]:
             said[visit.number].append(f"Agreed with the school: {visit.unusual_day}")
         before = by_id.get(visit.replaces_id or 0)
         if before is not None:
-            day = written(clock.local(before.starts_at).date())
+            day = f"{written(clock.local(before.starts_at).date())} at {spoken(before.starts_at)}"
             said[visit.number].append(f"Moved from {day}, {rescheduling.reason(before)}")
             said[before.number].append(f"Moved: it is now visit {visit.number}")
     replaced = {visit.replaces_id for visit in visits}

@@ -70,6 +70,16 @@ def on(day: date) -> dict[str, Any]:
     return BOOKING | {"day": [str(day.day), str(day.month), str(day.year)]}
 
 
+def asked_day(words: str) -> str:
+    """What the summary of errors says of a day."""
+    return f"{words} Tick the box if the school has agreed to it."
+
+
+def asked_way(words: str) -> str:
+    """What the summary of errors says of a way."""
+    return f"{words} Tick the box if that is time enough."
+
+
 def ticks(page: Page, name: str) -> list[str]:
     """The sentences that a page asks to say yes to, by the field that asks."""
     return [str(box.get("value")) for box in page.document.xpath(f"//input[@name='{name}']")]
@@ -93,7 +103,7 @@ def test_a_day_on_which_the_school_is_closed_needs_its_word(
     """Refused until the box is ticked that the day was agreed; then booked, and written down."""
     words = f"{day.day} {day:%B %Y} is {why}."
     page = client.sign_on("practitioner").post("visits.book", on(day), status=422, reference=case)
-    assert page.errors == [words]
+    assert page.errors == [asked_day(words)]
     assert ticks(page, "agreed_day") == [words]
     assert page.value("note") == BOOKING["note"]
     assert session.scalars(select(Visit)).all() == []
@@ -113,7 +123,7 @@ def test_yes_to_one_day_is_no_yes_to_another(client: Client, session: Session, c
     page = client.sign_on("practitioner").post(
         "visits.book", on(date(2019, 5, 19)) | {"agreed_day": first}, status=422, reference=case
     )
-    assert page.errors == [second]
+    assert page.errors == [asked_day(second)]
     assert ticks(page, "agreed_day") == [second]
 
 
@@ -219,7 +229,7 @@ def test_too_little_time_for_the_way_is_asked_about(
 ) -> None:
     other_visit(session, starts, ends)
     page = client.sign_on("practitioner").post("visits.book", BOOKING, status=422, reference=case)
-    assert page.errors == [WAY.format(when)]
+    assert page.errors == [asked_way(WAY.format(when))]
     assert "Your other visits on 20 May 2019" in page.words
     assert "Otherham Invented High" in page.words
     assert OTHER not in page.words
@@ -244,7 +254,10 @@ def test_both_questions_come_at_once(client: Client, session: Session, case: str
     page = client.sign_on("practitioner").post(
         "visits.book", on(date(2019, 5, 25)), status=422, reference=case
     )
-    assert page.errors == ["25 May 2019 is a Saturday.", WAY.format("until 9:00am")]
+    assert page.errors == [
+        asked_day("25 May 2019 is a Saturday."),
+        asked_way(WAY.format("until 9:00am")),
+    ]
 
 
 @pytest.mark.parametrize(

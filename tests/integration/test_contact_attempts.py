@@ -100,7 +100,7 @@ def test_a_booked_visit_says_that_the_school_has_answered(
         note(client, 14)
         assert told(session) == []
         page = client.get("visits.attempt", reference=REFERENCE)
-        assert "You have tried 1 time" in page.words
+        assert "You have tried once" in page.words
 
 
 def test_sent_twice_it_is_one_attempt(client: Client, session: Session, case: Referral) -> None:

@@ -114,7 +114,7 @@ def test_whoever_reads_the_case_reads_where_a_visit_came_from(
     client.sign_on("practitioner").post("visits.move", MOVED, reference=REFERENCE, number=1)
     page = client.sign_on(key).get(endpoint, reference=REFERENCE)
     said = f"asked for by the school: The school is not ready. {WORDS}"
-    assert f"Moved from 20 May 2019, {said}" in page.words
+    assert f"Moved from 20 May 2019 at 9:30am, {said}" in page.words
     assert "Moved: it is now visit 2" in page.words
     assert ("/move" in page.text) == (key == "practitioner")
 
