@@ -21,6 +21,21 @@ EVERYWHERE: dict[str, str] = {
 
 # What a page or a part of one is given.
 NAMES: dict[str, str] = {
+    "short_notice": "how often visits to the school were moved or cancelled at "
+    "short notice, in words",
+    "planner": "whether the reader can propose a plan of visits",
+    "plan": "a version of the plan of visits: `total`, `rows`, `answer`",
+    "others_on": "the day of the other visits, or nothing for those of the next weeks",
+    "made": "the number of the calendar feed that has just been made, or nothing",
+    "how_words": "the words for how somebody tried to reach a school, by its code; the words for "
+    "how somebody agreed, by its code",
+    "how_tried": "the words for how somebody tried to reach a school, by its code",
+    "board": "what a case says of its visits: `lines` by number, "
+    "`movable`, `plan`, `plans`, `progress`, `attempts`",
+    "attempts": "attempts to reach the school, oldest first",
+    "answers": "whether the reader can answer the plan of visits; what Finance said of the "
+    "entries of a pull, by entry; of a file, its good rows",
+    "address": "the private address of a calendar, shown once, or nothing",
     "turns": "everybody who has had the referral, the last first: allocation, ending, notes",
     "why_words": "the words for why a referral went to somebody else, by its code",
     "supporters": "who joins in beside the practitioner",
@@ -41,7 +56,6 @@ NAMES: dict[str, str] = {
     "advice_open": "the newest open requests for advice of the school, on its list unsearched",
     "ahead": "the panel meetings to come, the next first",
     "all_ticked": "whether every row of the list is ticked",
-    "answers": "what Finance said of the entries of a pull, by entry; of a file, its good rows",
     "progress": "how many entries of the pull were collected, rejected, queried",
     "settled": "the entries of the pull that were collected, each with what settles it",
     "responses": "the response files applied to the pull, the last first",
@@ -141,7 +155,8 @@ NAMES: dict[str, str] = {
     "may_withdraw": "whether the school can withdraw the referral now",
     "me": "the officer who is looking: `name`, `digest`",
     "message": "what has happened, in a sentence",
-    "mine": "on the page of visits, the own caseload; of a request, whether it is the reader's",
+    "mine": "on the page of visits, the own caseload; of a request, whether it is the "
+    "reader's; of calendars, the own addresses",
     "missing": "the sections that are still to be completed",
     "more": "where the next page of the list begins, or nothing; in a mail, whether there is more;"
     " of a file, how many more rows are wrong",
@@ -163,7 +178,7 @@ NAMES: dict[str, str] = {
     "officer": "the officer whose teams are said",
     "officers": "the officers who have come here, each with their teams",
     "open_cases": "how many open referrals the practitioner has",
-    "others": "the sections that the school cannot amend",
+    "others": "the sections that the school cannot amend; the practitioner's other visits",
     "outcomes": "the outcomes wanted, with their results; of a file, what becomes of each row; of"
     " Finance's answers, the words by code; how a request ended",
     "over": "why an offer can no longer be answered; empty while it can",
@@ -272,7 +287,8 @@ NAMES: dict[str, str] = {
     "asked_by": "in a mail, the name of whoever asks",
     "asked_of": "of which colleague each section was asked, by section",
     "by": "the name of whoever did it; of what is open, what it is summed by",
-    "colleagues": "to ask `colleagues.may_ask(referral, key)` of a section",
+    "colleagues": "to ask `colleagues.may_ask(referral, key)` of a section; of calendars, the "
+    "addresses of the school's other people",
     "contribution": "what a colleague was asked for, on their own page; else nothing",
     "filled": "what a colleague handed back, if it is looked at; else nothing",
     "head": "where the head's agreement stands, or nothing where none is needed",
@@ -306,7 +322,6 @@ NAMES: dict[str, str] = {
     "ended_words": "the words for how a referral ended, by its code",
     "ending": "what is known of the end of the referral: outcomes, reports, what its school says;"
     " nothing before it is with a practitioner",
-    "how_words": "the words for how somebody agreed, by its code",
     "may_be_told": "whether support was given and has ended, so that it can be a case study",
     "page": "in a mail, the address of the same form for who signs in",
     "party_words": "the words for whose consent it is, by its code",

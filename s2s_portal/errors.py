@@ -66,6 +66,14 @@ class Refused(S2SError):
         self.field = field
 
 
+class AskFirst(Refused):
+    """It can be done once the person has said yes to what `asks` says, by the field that asks."""
+
+    def __init__(self, asks: dict[str, str]) -> None:
+        super().__init__(" ".join(asks.values()))
+        self.asks = asks
+
+
 class Incomplete(Refused):
     """The referral cannot be sent yet; `sections` lists the keys of what is missing."""
 

@@ -205,6 +205,7 @@ def _root_blueprint() -> Blueprint:
     from s2s_portal.blueprints.advice.views import bp as advice
     from s2s_portal.blueprints.allocation.all_views import bp as allocation
     from s2s_portal.blueprints.asked import bp as asked
+    from s2s_portal.blueprints.calendar.views import bp as calendar
     from s2s_portal.blueprints.closing.case_views import bp as closing
     from s2s_portal.blueprints.evaluation.views import bp as evaluation
     from s2s_portal.blueprints.finance.all_views import bp as finance
@@ -217,7 +218,7 @@ def _root_blueprint() -> Blueprint:
     from s2s_portal.blueprints.referrals.files import bp as files
     from s2s_portal.blueprints.timeline import bp as timeline
     from s2s_portal.blueprints.triage.several import bp as triage
-    from s2s_portal.blueprints.visits.offers import bp as visits
+    from s2s_portal.blueprints.visits.all_views import bp as visits
 
     root = RootBlueprint(
         ROOT, __name__, static_folder=str(HERE / "static" / "govuk"), static_url_path="/static"
@@ -247,6 +248,7 @@ def _root_blueprint() -> Blueprint:
         allocation,
         practitioners,
         visits,
+        calendar,
         finance,
         evaluation,
         administration,

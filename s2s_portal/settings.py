@@ -208,6 +208,32 @@ SETTINGS: tuple[Setting, ...] = (
         " it is asked before, after and later.",
     ),
     Setting(
+        "S2S_BOOKING_MONTHS",
+        12,
+        int,
+        "How many months ahead a visit can be booked at most.",
+    ),
+    Setting(
+        "S2S_TRAVEL_MPH",
+        25,
+        int,
+        "How many miles an hour, in a straight line, a practitioner gets from one school to the"
+        " next: whoever books with less time than that is asked first. 0 asks nobody.",
+    ),
+    Setting(
+        "S2S_SHORT_NOTICE_SCHOOL_DAYS",
+        2,
+        int,
+        "A visit moved or cancelled with fewer school days' notice than this counts as at short"
+        " notice.",
+    ),
+    Setting(
+        "S2S_CALENDAR_DAYS",
+        365,
+        int,
+        "After so many days the private address of a calendar ends by itself.",
+    ),
+    Setting(
         "S2S_MATCH_KEY",
         None,
         str,

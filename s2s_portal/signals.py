@@ -32,6 +32,7 @@ MEANINGS: dict[str, str] = {
     "amount_pence": "Pence that it changes what the school owes by.",
     "by": "The host's account key of who did it; `system` for a command or a job.",
     "collected": "How many entries Finance has collected.",
+    "asked_by": "Who asked for it: `practitioner`, `school` or `service`.",
     "closure": "Why it was closed, by its code (`OUTCOMES_MET` ...).",
     "decision": "`accepted`, `declined`, `advised`, `redirected` or `waiting_listed`.",
     "entry": "Number of the ledger entry.",
@@ -45,8 +46,10 @@ MEANINGS: dict[str, str] = {
     "reason": "Why, by its code, or the code of the other service; empty when it was accepted.",
     "reference": "The referral's reference, such as `S2S-26-7K4P`.",
     "rejected": "How many entries Finance has rejected.",
+    "replaced": "Number of the visit that it takes the place of.",
     "reverses": "Number of the charge that it undoes.",
     "route": "How Finance collects it: `INTERNAL` or `INVOICE`.",
+    "plan": "Number of the version of the plan.",
     "section": "Which section of the referral, by its key (`needs` ...).",
     "settles": "Number of the charge or reversal that it settles.",
     "total_pence": "Sum of the pull's entries, in pence.",
@@ -117,6 +120,33 @@ visit_booked = _signal(
     "by",
     "visit",
     "kind",
+)
+visit_moved = _signal(
+    "visit_moved",
+    "A practitioner has moved a visit: another one takes its place.",
+    "reference",
+    "urn",
+    "by",
+    "visit",
+    "replaced",
+    "asked_by",
+)
+visit_cancelled = _signal(
+    "visit_cancelled",
+    "A practitioner has cancelled a visit.",
+    "reference",
+    "urn",
+    "by",
+    "visit",
+    "asked_by",
+)
+visit_plan_agreed = _signal(
+    "visit_plan_agreed",
+    "A school has agreed to a version of the plan of visits.",
+    "reference",
+    "urn",
+    "by",
+    "plan",
 )
 visit_recorded = _signal(
     "visit_recorded",

@@ -52,6 +52,8 @@ from s2s_portal.services import (
     subjects,
     submission,
     supporting,
+    visit_board,
+    visits,
     waiting_messages,
     withdrawing,
 )
@@ -126,6 +128,8 @@ def show(reference: str) -> ResponseReturnValue:
         earlier=earlier.of(referral) if in_hand and repeats.are_known(referral) else [],
         charge=sections.charge(referral),
         support_words=supporting.ROLE_WORDS,
+        board=None if in_hand else visit_board.of_school(referral),
+        kinds=visits.KIND_NAMES,
         parts=[] if in_hand else reading.parts(referral),
         attached=attachments.shown(referral, refused=True),
         evidence=attachments.evidence(referral),

@@ -33,6 +33,7 @@ from s2s_portal.services import (
     checklist,
     clocks,
     closing,
+    contact_attempts,
     copying,
     decided,
     decision_lists,
@@ -58,6 +59,7 @@ from s2s_portal.services import (
     supporting,
     triage,
     undoing,
+    visit_board,
     visits,
     withdrawing,
     worklist,
@@ -76,6 +78,7 @@ def show(reference: str) -> ResponseReturnValue:
     charge = ledger.charge_for(referral.reference)
     shown = threads.talk(referral)
     turns = allocation_history.of(referral)
+    made = standing.visits(referral)
     answer = page(
         "s2s/triage/show.html",
         referral=referral,
@@ -93,7 +96,11 @@ def show(reference: str) -> ResponseReturnValue:
         why_words=handing.WHY_WORDS,
         supporters=referrals.supporters(referral) if turns else [],
         support_words=supporting.ROLE_WORDS,
-        visits=standing.visits(referral),
+        visits=made,
+        board=visit_board.of(referral, made),
+        kinds=visits.KIND_NAMES,
+        how_tried=contact_attempts.HOW_WORDS,
+        short_notice=visit_board.short_notice_words(referral) if turns else "",
         parts=reading.parts(referral),
         attached=attachments.shown(referral),
         evidence=attachments.evidence(referral),

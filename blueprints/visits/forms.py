@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, time
+from datetime import time
 from typing import Any
 
 from wtforms import Field, Form, FormField, RadioField, SelectField, ValidationError
@@ -91,45 +91,6 @@ class ClockField(Field):
         if self.raw_text or self.data is None:
             return self.raw_text
         return f"{self.data.hour % 12 or 12}:{self.data:%M}{'am' if self.data.hour < 12 else 'pm'}"
-
-
-class BookForm(S2SForm):
-    """When the practitioner comes, and for what."""
-
-    kind = RadioField(
-        "What kind of visit is it?",
-        [Needed("Select what kind of visit it is")],
-        choices=KINDS,
-        widget=GovRadioInput(),
-        validate_choice=False,
-    )
-    day = DayField(
-        "Date of the visit",
-        [Needed("Enter the date of the visit")],
-        description="For example, 27 3 2019. A date in the past is fine if you have been already.",
-    )
-    starts = ClockField(
-        "Start time",
-        [Needed("Enter the start time")],
-        description="For example, 9:30am or 14:30",
-    )
-    ends = ClockField("End time", [Needed("Enter the end time")])
-    note = Paragraphs(
-        "Message to the school (optional)",
-        description="For example, whom you would like to meet. Do not name a child here.",
-    )
-
-    def when(self) -> tuple[date, time, time]:
-        """The day, the start and the end; only after the form has been validated."""
-        day, starts, ends = self.day.data, self.starts.data, self.ends.data
-        if day is None or starts is None or ends is None:
-            raise ValueError("the form has not been validated")
-        return day, starts, ends
-
-    def validate_kind(self, field: Field) -> None:
-        """Only what is offered."""
-        if field.data not in set(VisitKind):
-            raise ValidationError("Select what kind of visit it is")
 
 
 class AdviceForm(Form):

@@ -17,7 +17,6 @@ from s2s_portal.blueprints.forms import ButtonForm
 from s2s_portal.blueprints.pages import link_of_visitor, page, pdf, refuse
 from s2s_portal.blueprints.visits.forms import (
     AddendumForm,
-    BookForm,
     HandOverForm,
     IssueForm,
     RecordForm,
@@ -27,7 +26,7 @@ from s2s_portal.blueprints.visits.forms import (
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import NotFound, OutOfOrder, RecordIssued, Refused, Stale
 from s2s_portal.identity import Role, current_actor
-from s2s_portal.models.visit import Visit, VisitKind
+from s2s_portal.models.visit import Visit
 from s2s_portal.services import (
     allocation_history,
     attachments,
@@ -35,6 +34,7 @@ from s2s_portal.services import (
     caseload,
     changes,
     closing,
+    contact_attempts,
     ending,
     handing,
     offers,
@@ -44,6 +44,7 @@ from s2s_portal.services import (
     referrals,
     standing,
     supporting,
+    visit_board,
     visits,
     waiting_messages,
 )
@@ -86,6 +87,7 @@ def show(reference: str) -> ResponseReturnValue:
     if allocation is None:
         raise NotFound()
     place = visits.place_of(referral, current_actor())
+    made = standing.visits(referral)
     shown = threads.talk(referral)
     answer = page(
         "s2s/visits/show.html",
@@ -93,7 +95,9 @@ def show(reference: str) -> ResponseReturnValue:
         allocation=allocation,
         parts=reading.parts(referral, with_upn=False),
         attached=attachments.shown(referral),
-        visits=standing.visits(referral),
+        visits=made,
+        board=visit_board.of(referral, made, place),
+        how_tried=contact_attempts.HOW_WORDS,
         place=place,
         turns=allocation_history.of(referral),
         supporters=referrals.supporters(referral),
@@ -108,44 +112,6 @@ def show(reference: str) -> ResponseReturnValue:
         talk=shown,
     )
     return threads.read(shown, answer)
-
-
-@bp.route("/<reference>/book", methods=["GET", "POST"])
-@allow(practitioner)
-def book(reference: str) -> ResponseReturnValue:
-    """Book a visit; one that has been made already leads straight to its record."""
-    form = BookForm()
-    if form.validate_on_submit():
-        day, starts, ends = form.when()
-        try:
-            with unit_of_work() as work:
-                visit = visits.book(
-                    work,
-                    reference,
-                    kind=VisitKind(form.kind.data),
-                    day=day,
-                    starts=starts,
-                    ends=ends,
-                    note=form.note.data or "",
-                    by=current_actor(),
-                )
-        except Refused as error:
-            refuse(form, error)
-        else:
-            return _after_booking(reference, visit)
-    referral = referrals.get(reference)
-    visits.place_to_book(referral, current_actor())
-    if not form.out_of_order:
-        visits.check_open(referral)
-    return page("s2s/visits/book.html", form=form, referral=referral)
-
-
-def _after_booking(reference: str, visit: Visit) -> ResponseReturnValue:
-    if visits.is_over(visit):
-        flash("The visit has been added. Now write its record.", DONE)
-        return redirect(url_for(".record", reference=reference, number=visit.number))
-    flash("The visit has been booked. The school has been told.", DONE)
-    return redirect(url_for(".show", reference=reference))
 
 
 @bp.route("/<reference>/<int:number>/record", methods=["GET", "POST"])

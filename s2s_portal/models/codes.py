@@ -99,9 +99,17 @@ class Action(StrEnum):
     CONFIDENCE_GIVEN = "confidence_given"
     END_REPORT_ISSUED = "end_report_issued"
     SCHOOL_EVALUATED = "school_evaluated"
+    VISIT_MOVED = "visit_moved"
+    VISIT_CANCELLED = "visit_cancelled"
+    PLAN_PROPOSED = "plan_proposed"
+    PLAN_AGREED = "plan_agreed"
+    PLAN_CHANGE_ASKED = "plan_change_asked"
+    CONTACT_TRIED = "contact_tried"
+    NOT_REACHED = "not_reached"
 
 
-# How a practitioner is found stays inside the service: a school reads who it is in the end.
+# How a practitioner is found stays inside the service: a school reads who it is in the end. So does
+# that a school was not reached: whoever reads it has been.
 INSIDE = frozenset(
     {
         Action.OFFERED,
@@ -112,6 +120,8 @@ INSIDE = frozenset(
         Action.OFFER_LAPSED,
         Action.TAKING_ASKED,
         Action.TAKING_REFUSED,
+        Action.CONTACT_TRIED,
+        Action.NOT_REACHED,
     }
 )
 

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from random import Random
+from typing import Any
 
 from sqlalchemy import select
 
 from s2s_portal import Actor, Role, clock
 from s2s_portal.database import UnitOfWork
+from s2s_portal.errors import AskFirst
 from s2s_portal.models.codes import Achieved, Closure
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.reallocation import SupportRole, Why
@@ -187,16 +189,18 @@ def _join(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
 
 def _book(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
     starts = clock.local(story.booked[visit])
-    visits.book(
-        work,
-        story.reference,
-        kind=VisitKind.FOLLOW_UP if visit else VisitKind.OBSERVATION,
-        day=starts.date(),
-        starts=starts.time(),
-        ends=(starts + timedelta(minutes=75)).time(),
-        note="" if visit else "Please plan ten minutes with the class teacher afterwards.",
-        by=by,
-    )
+    wanted: dict[str, Any] = {
+        "kind": VisitKind.FOLLOW_UP if visit else VisitKind.OBSERVATION,
+        "day": starts.date(),
+        "starts": starts.time(),
+        "ends": (starts + timedelta(minutes=75)).time(),
+        "note": "" if visit else "Please plan ten minutes with the class teacher afterwards.",
+        "by": by,
+    }
+    try:
+        visits.book(work, story.reference, **wanted)
+    except AskFirst as first:  # a holiday, or a short way: whoever books says yes
+        visits.book(work, story.reference, **wanted, **first.asks)
 
 
 def _write(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:

@@ -25,6 +25,7 @@ from s2s_portal.reference_portal.demonstration_schools import (
     TRUST_PRIMARY,
 )
 from s2s_portal.reference_portal.demonstration_staff import actor
+from s2s_portal.reference_portal.demonstration_visits import VISITS
 from s2s_portal.reference_portal.personas import PERSONAS
 from s2s_portal.services import pulls, responses
 
@@ -47,7 +48,7 @@ PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "sent again": ((*SENT, "give_back", "answer", "submit"), 1),
     "withdrawn": ((*SENT, "accept", "withdraw"), 6),
     "no longer agreed": ((*GIVEN, "book", "no_longer_agreed"), 8),
-    "amended": ((*GIVEN, "book", "amend"), 2),
+    "amended": ((*GIVEN, "propose", "agree", "book", "move", "amend"), 1),
     "declined": ((*SENT, "decline"), 15),
     "advised": ((*SENT, "advise"), 9),
     "redirected": ((*SENT, "redirect"), 7),
@@ -57,7 +58,7 @@ PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "not answered": ((*SENT, "give_back"), 28),
     "accepted": ((*SENT, "accept"), 2),
     "on offer": ((*SENT, "accept", "offer"), 1),
-    "allocated": (GIVEN, 1),
+    "allocated": ((*GIVEN, "try", "propose"), 1),
     "handed on": ((*GIVEN, "hand_over", "reallocate"), 1),
     "beside": ((*GIVEN, "join", "book"), 1),
     "booked": ((*GIVEN, "book"), 2),
@@ -86,6 +87,10 @@ GAPS = {
     "take_up": 1,
     "give": 1,
     "amend": 1,
+    "propose": 1,
+    "agree": 1,
+    "move": 1,
+    "try": 1,
     "no_longer_agreed": 1,
     "write": 7,
     "book": 1,
@@ -243,7 +248,7 @@ def _action(name: str, story: Story) -> tuple[Actor, Callable[[UnitOfWork, Actor
     officer = PERSONAS["officer"].actor
     who: dict[str, Actor] = {
         **dict.fromkeys(
-            ("start", "fill", "submit", "acknowledge", *CHANGES, *OF_SCHOOL), story.sender
+            ("start", "fill", "submit", "acknowledge", "agree", *CHANGES, *OF_SCHOOL), story.sender
         ),
         **dict.fromkeys((*DECISIONS, "allocate", "reallocate", "join", "close", "reopen"), officer),
         "take_up": officer,
@@ -252,7 +257,7 @@ def _action(name: str, story: Story) -> tuple[Actor, Callable[[UnitOfWork, Actor
         "waive": PERSONAS["finance-approver"].actor,
     }
     by = who[name] if name in who else actor(story.practitioner)
-    act = (ACTS | CHANGES | DECISIONS | CLOSING)[name]
+    act = (ACTS | CHANGES | DECISIONS | VISITS | CLOSING)[name]
     index = len(story.booked) - 1  # of the visit that this step is about
     return by, lambda work, by: act(work, story, by, index)
 

@@ -12,7 +12,7 @@ from email.utils import make_msgid
 from urllib.parse import urlsplit
 
 from flask import current_app, request, url_for
-from flask_mail import Message
+from flask_mail import Attachment, Message
 from sqlalchemy import func, select
 
 from s2s_portal import clock, jobs
@@ -21,7 +21,9 @@ from s2s_portal.models.conversation import AdviceRequest
 from s2s_portal.models.impact import MailTo
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
+from s2s_portal.models.visit import Visit
 from s2s_portal.rendering import fragment
+from s2s_portal.services import invitation_files
 from s2s_portal.state import setting, state
 
 
@@ -78,6 +80,15 @@ SUBJECTS = {
     "support_ended": "Referral {reference}: a practitioner no longer joins in",
     "support_ended_for_you": "You no longer join in referral {reference}",
     "visit_booked": "Referral {reference}: a visit has been booked",
+    "visit_moved": "Referral {reference}: a visit has been moved",
+    "visit_cancelled": "Referral {reference}: a visit has been cancelled",
+    "own_visit_booked": "Referral {reference}: you have booked a visit",
+    "own_visit_moved": "Referral {reference}: you have moved a visit",
+    "own_visit_cancelled": "Referral {reference}: you have cancelled a visit",
+    "plan_proposed": "Referral {reference}: please look at the plan of visits",
+    "plan_agreed": "Referral {reference}: the school agrees to your plan of visits",
+    "plan_change_asked": "Referral {reference}: the school asks for a change of your plan",
+    "school_not_reached": "Referral {reference}: the school cannot be reached",
     "record_issued": "Referral {reference}: a visit record is ready to read",
     "addendum_written": "Referral {reference}: a visit record has an addition",
     "record_acknowledged": "Referral {reference}: the school has read your record",
@@ -146,6 +157,24 @@ def tell_school(work: UnitOfWork, notice: str, referral: Referral, link: str) ->
     tell_address(work, notice, referral.contact_email, referral, link)
 
 
+def tell_of_visit(
+    work: UnitOfWork, notice: str, visit: Visit, referral: Referral, method: str
+) -> None:
+    """Tell the school and the practitioner of a visit, each with an entry for their calendar.
+
+    `method` is what a calendar does with it: `REQUEST` or `CANCEL`. The entry is made as the mail
+    goes out: the job knows the number of the row alone.
+    """
+    work.flush()
+    entry: dict[str, str | int] = {"visit_id": visit.id, "method": method}
+    if referral.contact_email:
+        link = link_to("s2s.referrals.show", reference=referral.reference)
+        _defer(work, notice, referral, link, address=referral.contact_email, **entry)
+    link = link_to("s2s.visits.show", reference=referral.reference)
+    own: dict[str, str | int] = {"practitioner_id": visit.practitioner_id, **entry}
+    _defer(work, f"own_{notice}", referral, link, **own)
+
+
 def tell_officers(work: UnitOfWork, notice: str, referral: Referral) -> None:
     """Send `notice` to the officers' shared mailbox, if the council has named one."""
     link = link_to("s2s.triage.show", reference=referral.reference)
@@ -207,6 +236,8 @@ def send(
     practitioner_id: int | None = None,
     provider_urn: int | None = None,
     day: str = "",
+    visit_id: int | None = None,
+    method: str = "",
 ) -> None:
     """Render and send one notice by the host's Flask-Mail: what the worker runs.
 
@@ -220,11 +251,21 @@ def send(
     body = fragment(
         f"s2s/mail/{notice}.txt", reference=reference, school=school, link=link, day=day
     )
-    deliver(SUBJECTS[notice].format(reference=reference), body, recipients, message_id)
+    entry = None
+    if visit_id is not None:
+        entry = invitation_files.of_visit(visit_id, method, recipients[0], link)
+    subject = SUBJECTS[notice].format(reference=reference)
+    deliver(subject, body, recipients, message_id, entry)
 
 
-def deliver(subject: str, body: str, recipients: list[str], message_id: str) -> None:
-    """Hand one mail to the host's Flask-Mail, now."""
+def deliver(
+    subject: str,
+    body: str,
+    recipients: list[str],
+    message_id: str,
+    attached: Attachment | None = None,
+) -> None:
+    """Hand one mail to the host's Flask-Mail, now, with a file attached if there is one."""
     message = Message(
         subject=subject,
         recipients=[*recipients],
@@ -232,6 +273,7 @@ def deliver(subject: str, body: str, recipients: list[str], message_id: str) -> 
         sender=setting("S2S_MAIL_SENDER"),
     )
     message.msgId = message_id
+    message.attachments = [attached] if attached else []
     state().mail.send(message)
 
 

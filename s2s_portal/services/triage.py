@@ -30,8 +30,8 @@ from s2s_portal.services import (
     referrals,
 )
 from s2s_portal.services.decision_words import Choice
+from s2s_portal.services.labels import spoken
 from s2s_portal.services.terms import written
-from s2s_portal.services.visits import spoken
 
 DECIDED = {
     Action.ACCEPTED: "accepted this referral",

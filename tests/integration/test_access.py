@@ -172,6 +172,16 @@ POLICIES: dict[str, str] = {
     "visits.issue": PRACTITIONER,
     "visits.addendum": PRACTITIONER,
     "visits.outcomes": PRACTITIONER,
+    "visits.move": PRACTITIONER,
+    "visits.cancel": PRACTITIONER,
+    "visits.plan": PRACTITIONER,
+    "visits.attempt": PRACTITIONER,
+    "visits.answer_plan": SCHOOL,
+    "calendar.index": f"{SCHOOL} {PRACTITIONER}",
+    "calendar.make": f"{SCHOOL} {PRACTITIONER}",
+    "calendar.end": f"{SCHOOL} {PRACTITIONER}",
+    # A calendar cannot sign on: what opens it is a token, and there is none here.
+    "calendar.feed": ANYBODY,
     "visits.hand_over": PRACTITIONER,
     "visits.read": f"{SCHOOL} {OFFICER} {PRACTITIONER} {LEAD}",
     "visits.document": f"{SCHOOL} {OFFICER} {PRACTITIONER} {LEAD}",
@@ -310,6 +320,7 @@ def fill_in(rule: Rule, reference: str) -> dict[str, object]:
         "request_id": 1,
         "year": "2019-20",
         "stage": "before",
+        "whose": "school",
     }
     return {name: known[name] for name in rule.arguments}
 

@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -35,6 +35,7 @@ from s2s_portal.models.ledger import LedgerEntry, Pull
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.visit import Acknowledgement, Addendum, RecordDocument, Visit, VisitKind
+from s2s_portal.models.visit_plan import VisitPlan
 from s2s_portal.services import ledger, pulls, referrals, visits
 from s2s_portal.state import state
 from tests import rows, world
@@ -102,6 +103,10 @@ def filled(session: Session, may_2019: None) -> Iterator[None]:
     with clock.frozen(date(2019, 6, 30)):
         rows.visit(session, mine, made, 1, issued=True)
         rows.visit(session, mine, made, 2, issued=False)
+        starts = clock.from_local(date(2019, 7, 10), 9)
+        ends = starts + timedelta(hours=1)
+        rows.coming(session, mine, made, 3, starts_at=starts, ends_at=ends)
+    rows.planned(session, mine, made)
     theirs = rows.allocation(session, former, "other-practitioner")
     rows.visit(session, former, theirs, 3, issued=True)
     rows.message(session, rows.advice(session, ADVICE))
@@ -131,6 +136,7 @@ def paths(rule: Rule) -> list[str]:
         "filename": WORDS,
         "token": WORDS,
         "stage": WORDS,
+        "whose": WORDS,
     }
     return [
         filled_in(rule, good | {place: quote(bad)})
@@ -222,6 +228,14 @@ POSTED = [
     ("officer", "allocation.hand_on", {"number": 1}),
     ("practitioner", "visits.hand_over", {"reference": MINE}),
     ("practitioner", "visits.book", {"reference": MINE}),
+    *(
+        ("practitioner", f"visits.{name}", {"reference": MINE, "number": 3})
+        for name in ("move", "cancel")
+    ),
+    ("practitioner", "visits.plan", {"reference": MINE}),
+    ("practitioner", "visits.attempt", {"reference": MINE}),
+    ("senco", "visits.answer_plan", {"reference": MINE}),
+    ("senco", "calendar.make", {"whose": "school", "urn": 900101}),
     ("practitioner", "visits.record", {"reference": MINE, "number": 2}),
     ("practitioner", "visits.issue", {"reference": MINE, "number": 2}),
     ("practitioner", "visits.addendum", {"reference": MINE, "number": 1}),
@@ -690,6 +704,12 @@ def test_races(lively: Flask) -> None:
     pat = "practitioner practitioner practitioner"
     slot = {"kind": "OBS", "day": ["2", "7", "2019"], "starts": "9am", "ends": "10am"}
     assert at_once(lively, pat, "visits.book", [slot] * 3, reference=MINE) == [302] * 3
+    asked = {"starts": "9am", "ends": "10am", "asked_by": "school", "why": "not_ready"}
+    days = [asked | {"day": [str(day), "7", "2019"]} for day in (3, 4, 5)]
+    answers = at_once(lively, pat, "visits.move", days, reference=MINE, number=2)
+    assert answers == [302, 422, 422]
+    plans = [{"rows-0-kind": "OBS", "rows-0-number": "2", "rows-0-month": "2019-07-01"}] * 3
+    assert at_once(lively, pat, "visits.plan", plans, reference=MINE) == [302] * 3
     place = {"reference": MINE, "number": 1}
     assert at_once(lively, pat, "visits.issue", [{"seen": "2"}] * 3, **place) == [302] * 3
     more = [{"text": "One more thing"}] * 3
@@ -708,7 +728,8 @@ def test_races(lively: Flask) -> None:
             (Pull, 1),
             (LedgerEntry, 2),  # the charge and its collection
             (Allocation, 2),
-            (Visit, 2),
+            (Visit, 3),  # the one that was moved, and the one in its place
+            (VisitPlan, 1),
             (Addendum, 1),
             (Acknowledgement, 1),
             (RecordDocument, 2),  # as issued, and with the addendum
@@ -722,4 +743,4 @@ def test_races(lively: Flask) -> None:
             for action in session.scalars(select(ReferralEvent.action))
             if action is not Action.STARTED
         ]
-        assert len(happened) == len(set(happened)) == 5
+        assert len(happened) == len(set(happened)) == 7

@@ -91,6 +91,7 @@ LEDGER_READERS = {
     "head",
     "trust-viewer",
 }
+SCHOOL_STAFF = {"senco", "head"}
 OF_MINE = {person for person, seen in SEES.items() if MINE in seen}
 # Who reads which request for advice: BECAME has become MINE, which a practitioner has.
 ADVICE_SEES = {
@@ -119,6 +120,11 @@ READERS: dict[str, set[str]] = {
     "hand_over_note": {*OFFICERS, "practitioner", "colleague", "lead", "system"},
     "supporter": OF_MINE,
     "visit": OF_MINE,
+    **dict.fromkeys(("visit_plan", "planned_visits", "plan_answer"), OF_MINE),
+    # Inside the service: a school is told in the end, by whoever reaches it.
+    "contact_attempt": {*OFFICERS, "practitioner", "colleague", "lead", "system"},
+    # The SENCo's, of the visits to their school.
+    "calendar_feed": {*SCHOOL_STAFF, "system"},
     "visit_record": OF_MINE,
     "recommendation": OF_MINE,
     "addendum": OF_MINE,
@@ -241,7 +247,6 @@ READERS: dict[str, set[str]] = {
     "school_referral_count": {"trust-viewer", "system"},
 }
 
-SCHOOL_STAFF = {"senco", "head"}
 ALLOCATED = {"practitioner", "system"}
 # What happens to a referral moves its clocks, whoever of these does it.
 CLOCK_MOVERS = {*SCHOOL_STAFF, *OFFICERS, *ALLOCATED, "colleague"}
@@ -263,6 +268,13 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     # Who shadows writes nothing; the lead keeps their own staff's.
     "supporter": ({*OFFICERS, "lead", "system"}, {*OFFICERS, "lead", "system"}, set()),
     "visit": (ALLOCATED, {*OFFICERS, "system"}, set()),
+    # The rows there are signed by the practitioner who leads, and by the SENCo.
+    **dict.fromkeys(
+        ("visit_plan", "planned_visits", "contact_attempt"),
+        ({"practitioner", "system"}, set(), set()),
+    ),
+    "plan_answer": ({"senco", "system"}, set(), set()),
+    "calendar_feed": ({"senco", "system"}, {*SCHOOL_STAFF, "system"}, set()),
     "visit_record": (ALLOCATED, ALLOCATED, ALLOCATED),
     "recommendation": (ALLOCATED, ALLOCATED, ALLOCATED),
     "addendum": (ALLOCATED, set(), set()),
@@ -426,6 +438,9 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     rows.note_and_flag(session, mine)
     rows.offered(session, mine, "practitioner")
     rows.panel(session, mine)
+    rows.planned(session, mine, made)
+    rows.coming(session, mine, made, 3)
+    session.add(rows.feed())
     rows.handed_over(session, others)
     endings.everything(session, mine)
     endings.case_study(session, former)
@@ -796,6 +811,61 @@ def test_a_file_is_added_unscanned_and_in_one_s_own_name(asked: Asked) -> None:
     assert not asked.may(add.format("waiting", "senco", MINE))  # it is out of the school's hands
 
 
+def cancellers(asked: Asked, number: int = 3, more: str = "") -> set[str]:
+    """Who may write down in their own name that a visit of MINE does not take place."""
+    may = set()
+    for person, actor in PEOPLE.items():
+        asked.become(actor)
+        if asked.may(
+            f"UPDATE s2s.visit SET cancelled_at = now(), cancelled_by_id = '{actor.id}',"
+            f" asked_by = 'school', why_moved = 'weather', short_notice = false{more}"
+            f" WHERE number = {number} AND {OWNER} = '{MINE}'"
+        ):
+            may.add(person)
+    return may
+
+
+def test_who_makes_a_visit_cancels_it_and_changes_nothing_else_of_it(asked: Asked) -> None:
+    assert cancellers(asked) == {*OFFICERS, "practitioner", "system"}
+    assert cancellers(asked, number=2) == {*OFFICERS, "system"}, "its record has been begun"
+    assert cancellers(asked, more=", writer_id = NULL, kind = 'TRN'") == {"system"}
+    theirs = ", practitioner_id = (SELECT max(id) FROM s2s.practitioner)"
+    assert "practitioner" not in cancellers(asked, more=theirs)
+    asked.become(ACTORS["practitioner"])
+    other = "UPDATE s2s.visit SET cancelled_at = now(), cancelled_by_id = '{}' WHERE number = 3"
+    assert not asked.may(other.format("lead")), "in another's name"
+    assert not asked.may(other.format("practitioner")), "without who asked and why"
+
+
+def test_a_cancelled_visit_stays_so_and_only_such_a_one_is_replaced(asked: Asked) -> None:
+    connection = asked.connection
+    asked.become(ACTORS["officer"])
+    add = (
+        "INSERT INTO s2s.visit (referral_id, number, allocation_id, practitioner_id, kind,"
+        " starts_at, ends_at, booked_at, booked_by_id, booked_by_name, replaces_id, moves,"
+        " first_number) SELECT referral_id, 9, allocation_id, practitioner_id, kind, starts_at,"
+        " ends_at, now(), 'x', 'X', id, 1, number FROM s2s.visit WHERE number = 3"
+    )
+    asked.become(ACTORS["practitioner"])
+    savepoint = connection.begin_nested()
+    with pytest.raises(DBAPIError, match="that was cancelled"):
+        connection.execute(text(add))
+    savepoint.rollback()
+    asked.become(ACTORS["officer"])
+    connection.execute(text("UPDATE s2s.visit SET cancelled_at = now() WHERE number = 3"))
+    for change in ("cancelled_at = NULL", "writer_id = NULL, cancelled_by_name = 'Y'"):
+        savepoint = connection.begin_nested()
+        with pytest.raises(DBAPIError, match="stays as it is"):
+            connection.execute(text(f"UPDATE s2s.visit SET {change} WHERE number = 3"))
+        savepoint.rollback()
+    asked.become(ACTORS["practitioner"])
+    connection.execute(text(add))
+    savepoint = connection.begin_nested()
+    with pytest.raises(DBAPIError, match="uq_visit_replaces_id"):
+        connection.execute(text(add.replace(", 9,", ", 10,")))
+    savepoint.rollback()
+
+
 ASK = (
     "INSERT INTO s2s.contribution (referral_id, reference, urn, school_name, section, form_version,"
     " colleague_name, colleague_email, expires_at, at, by_id, by_name) SELECT id, reference, urn,"
@@ -1004,6 +1074,8 @@ def test_without_any_one_policy_something_here_differs(asked: Asked) -> None:
         same = command == "SELECT" or writers(asked, some) == {name: WRITERS[name] for name in some}
         if same and table in DRAFT_RIGHTS:
             same = writers(asked, {table: on_draft[table]}) == {table: DRAFT_RIGHTS[table]}
+        if policy == "visit_cancel":  # what is tried above changes nothing of the row
+            same = cancellers(asked) == {*OFFICERS, "practitioner", "system"}
         if same and command in {"SELECT", "ALL"}:
             same = all(readers(asked, [one]) == by_person[one] for one in PEOPLE)
         savepoint.rollback()

@@ -1,0 +1,1 @@
+"""Private addresses from which somebody's own calendar fetches visits."""
