@@ -158,7 +158,7 @@ NAMES: dict[str, str] = {
     "officers": "the officers who have come here, each with their teams",
     "open_cases": "how many open referrals the practitioner has",
     "others": "the sections that the school cannot amend",
-    "outcomes": "the outcomes wanted, with their results; of a file, of each row; how a request ended",
+    "outcomes": "the outcomes wanted, with their results; of a file, of each row; how it ended",
     "over": "why an offer can no longer be answered; empty while it can",
     "outcome": "what came of each of several: `given`, `refused`, `changed`, `passed_over`, `left`",
     "overview": "the schools of a trust in numbers, and their sums",
