@@ -180,7 +180,8 @@ NAMES: dict[str, str] = {
     "open_cases": "how many open referrals the practitioner has",
     "others": "the sections that the school cannot amend; the practitioner's other visits",
     "outcomes": "the outcomes wanted, with their results; of a file, what becomes of each row; of"
-    " Finance's answers, the words by code; how a request ended",
+    " Finance's answers, the words by code; how a request ended; of a file, of each "
+    "row; how it ended",
     "over": "why an offer can no longer be answered; empty while it can",
     "outcome": "what came of each of several: `given`, `refused`, `changed`, `passed_over`, `left`",
     "overview": "the schools of a trust in numbers, and their sums",
