@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import http.client
 import io
 import json
+import logging
 import re
+import threading
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import openpyxl
 import pytest
+from flask import Flask
 from sqlalchemy.orm import Session
+from werkzeug.serving import make_server
 
 from s2s_portal import clock
 from s2s_portal.database import UnitOfWork
@@ -340,6 +346,41 @@ def test_a_download_that_was_refused_is_not_counted(made: UnitOfWork, session: S
     assert session.query(PullDownload).count() == 0
 
 
+def test_a_download_that_is_cut_half_way_is_the_same_bytes_afterwards(
+    app: Flask, session: Session, work: UnitOfWork
+) -> None:
+    """Over a real connection, closed with half of the file unread; then the whole of it."""
+    for position in range(150):
+        fees.charge_alone(work, position)
+    pulls.make(work, idempotency_key="once", by=FINANCE)
+    digest = {file.name: file.sha256 for file in pull_downloads.listed(1)}
+    session.commit()
+    browser = app.test_client()
+    with browser.session_transaction() as kept:
+        kept["_user_id"], kept["_fresh"] = "finance", True
+    cookie = browser.get_cookie("session", domain="portal.example")
+    assert cookie is not None
+    server = make_server("127.0.0.1", 0, app)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    name = f"{NAME}-journal.csv"
+    headers = {"Host": "portal.example", "Cookie": f"session={cookie.value}"}
+    try:
+        for whole in (False, True):
+            connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
+            connection.request("GET", f"/s2s/finance/pulls/1/files/{name}", headers=headers)
+            answer = connection.getresponse()
+            size = int(answer.headers["Content-Length"])
+            found = answer.read() if whole else answer.read(size // 2)
+            connection.close()
+            assert len(found) == (size if whole else size // 2)
+    finally:
+        server.shutdown()
+        thread.join()
+    assert hashlib.sha256(found).hexdigest() == digest[name]
+    assert "-copy-2.csv" in answer.headers["Content-Disposition"]
+
+
 # A child
 
 
@@ -355,3 +396,36 @@ def test_no_file_says_anything_about_a_child(session: Session, work: UnitOfWork)
             found = repr([[c.value for c in line] for s in book for line in s]).encode()
         assert not re.search("canary|zosia|semh|now and next|parent", found.decode(), re.I)
         assert not re.search("canary|zosia", file.name, re.I)
+
+
+def test_no_log_line_error_or_command_says_anything_about_a_child(
+    app: Flask,
+    client: Client,
+    session: Session,
+    work: UnitOfWork,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A month of Finance's, with mistakes in it, over referrals full of canaries."""
+    caplog.set_level(logging.DEBUG)
+    for position in range(3):
+        fees.charged(session, position, urn=(SCHOOL, ACADEMY)[position % 2])
+    session.commit()
+    said = []
+    for command in ("pull", "pull", "ledger verify", "ledger export", "check"):
+        result = app.test_cli_runner().invoke(args=["s2s", *command.split()])
+        said.append(result.output + result.stderr)
+    assert "Pull 1: 3 entries" in said[0]
+    assert "Nothing is due to be pulled" in said[1]
+    client.sign_on("finance")
+    wrong = "entry_number,outcome,date,amount_pounds\n1,paid,x,1\n"
+    for page in (
+        client.get("finance.pull", number=1),
+        client.get("finance.response", number=1),
+        client.post("finance.response", {"content": wrong}, number=1, status=422),
+        client.get("finance.file", number=1, name="absent.csv", status=404),
+        client.get("finance.pull", number=9, status=404),
+        client.get("finance.export"),
+    ):
+        said.append(page.text)
+    for text in (*said, caplog.text):
+        assert not re.search("canary|zosia|semh|now and next", text, re.IGNORECASE)
