@@ -37,7 +37,7 @@ from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.visit import Acknowledgement, Addendum, RecordDocument, Visit, VisitKind
 from s2s_portal.services import ledger, pulls, referrals, visits
 from s2s_portal.state import state
-from tests import rows, world
+from tests import endings, rows, world
 from tests.answers import SECTIONS, complete, save, token
 from tests.client import Client, Page
 from tests.conftest import fresh_database
@@ -104,6 +104,7 @@ def filled(session: Session, may_2019: None) -> Iterator[None]:
         rows.visit(session, mine, made, 2, issued=False)
     theirs = rows.allocation(session, former, "other-practitioner")
     rows.visit(session, former, theirs, 3, issued=True)
+    endings.end_report(session, former)
     rows.message(session, rows.advice(session, ADVICE))
     work = UnitOfWork(session)
     ledger.post_charge(work, referrals.get(MINE, whole=True), by=SYSTEM)
@@ -468,7 +469,7 @@ TWICE = [
         "practitioner",
         "visits.outcomes",
         {"reference": MINE},
-        {"achieved_1": "partly", "comment_1": "Nearly"},
+        {"achieved_1": "partly", "score_1": "6", "comment_1": "Nearly"},
     ),
     (
         "senco",
@@ -529,10 +530,11 @@ def test_outcomes_of_an_old_window_do_not_replace_newer_ones(
 ) -> None:
     client.sign_on("practitioner")
     old = client.get("visits.outcomes", reference=MINE).value("seen")
-    client.post("visits.outcomes", {"achieved_1": "achieved", "comment_1": "Yes"}, reference=MINE)
+    first = {"achieved_1": "achieved", "score_1": "7", "comment_1": "Yes"}
+    client.post("visits.outcomes", first, reference=MINE)
     page = client.post(
         "visits.outcomes",
-        {"achieved_1": "not", "comment_1": "No", "seen": old},
+        {"achieved_1": "not", "score_1": "2", "comment_1": "No", "seen": old},
         reference=MINE,
         status=422,
     )
@@ -541,7 +543,12 @@ def test_outcomes_of_an_old_window_do_not_replace_newer_ones(
         Referral, (Referral.id == OutcomeWanted.referral_id) & (Referral.reference == MINE)
     )
     assert session.scalar(outcome) == "Yes"
-    again = {"achieved_1": "not", "comment_1": page.value("comment_1"), "seen": page.value("seen")}
+    again = {
+        "achieved_1": "not",
+        "score_1": "2",
+        "comment_1": page.value("comment_1"),
+        "seen": page.value("seen"),
+    }
     client.post("visits.outcomes", again, reference=MINE)
     assert session.scalar(outcome) == "No"
 
