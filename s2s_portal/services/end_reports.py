@@ -140,6 +140,8 @@ def save(
             " is below and has not been saved. If you save it now, it replaces the other version."
         )
     if report is None:
+        if answers == Answers():
+            raise Refused("Write something first, then save it.")
         report = EndReport(referral_id=referral.id, number=len(issued(referral)) + 1)
         work.session.add(report)
     for field in fields(Answers):

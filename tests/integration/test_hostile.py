@@ -38,7 +38,7 @@ from s2s_portal.models.visit import Acknowledgement, Addendum, RecordDocument, V
 from s2s_portal.models.visit_plan import VisitPlan
 from s2s_portal.services import ledger, pulls, referrals, visits
 from s2s_portal.state import state
-from tests import rows, world
+from tests import endings, rows, world
 from tests.answers import SECTIONS, complete, save, token
 from tests.client import Client, Page
 from tests.conftest import migrated_database
@@ -109,6 +109,7 @@ def filled(session: Session, may_2019: None) -> Iterator[None]:
     rows.planned(session, mine, made)
     theirs = rows.allocation(session, former, "other-practitioner")
     rows.visit(session, former, theirs, 3, issued=True)
+    endings.end_report(session, former)
     rows.message(session, rows.advice(session, ADVICE))
     work = UnitOfWork(session)
     ledger.post_charge(work, referrals.get(MINE, whole=True), by=SYSTEM)
@@ -489,7 +490,7 @@ TWICE = [
         "practitioner",
         "visits.outcomes",
         {"reference": MINE},
-        {"achieved_1": "partly", "comment_1": "Nearly"},
+        {"achieved_1": "partly", "score_1": "6", "comment_1": "Nearly"},
     ),
     (
         "senco",
@@ -550,10 +551,11 @@ def test_outcomes_of_an_old_window_do_not_replace_newer_ones(
 ) -> None:
     client.sign_on("practitioner")
     old = client.get("visits.outcomes", reference=MINE).value("seen")
-    client.post("visits.outcomes", {"achieved_1": "achieved", "comment_1": "Yes"}, reference=MINE)
+    first = {"achieved_1": "achieved", "score_1": "7", "comment_1": "Yes"}
+    client.post("visits.outcomes", first, reference=MINE)
     page = client.post(
         "visits.outcomes",
-        {"achieved_1": "not", "comment_1": "No", "seen": old},
+        {"achieved_1": "not", "score_1": "2", "comment_1": "No", "seen": old},
         reference=MINE,
         status=422,
     )
@@ -562,7 +564,12 @@ def test_outcomes_of_an_old_window_do_not_replace_newer_ones(
         Referral, (Referral.id == OutcomeWanted.referral_id) & (Referral.reference == MINE)
     )
     assert session.scalar(outcome) == "Yes"
-    again = {"achieved_1": "not", "comment_1": page.value("comment_1"), "seen": page.value("seen")}
+    again = {
+        "achieved_1": "not",
+        "score_1": "2",
+        "comment_1": page.value("comment_1"),
+        "seen": page.value("seen"),
+    }
     client.post("visits.outcomes", again, reference=MINE)
     assert session.scalar(outcome) == "No"
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, func, select
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock
@@ -45,6 +45,8 @@ SHOWN: dict[str, set[str]] = {
         "practitioner",
         "lead",
     },
+    "Email to the school: Referral S2S-19-3334 has been closed": {"senco", "officer"},
+    "Email to the SEND officers: Referral S2S-19-3334 is ready to close": {"officer"},
     "File added: Individual support plan": set(READERS),
     "Not done in time: Contact the school": set(READERS),
     "Fee charged: £100": {"senco", "officer"},
@@ -66,6 +68,8 @@ def row(session: Session) -> Iterator[Referral]:
     endings.everything(session, mine)
     rows.note_and_flag(session, mine)
     rows.clock_broken(session, mine)
+    for notice, to in (("referral_closed", "school"), ("referral_to_close", "council")):
+        session.execute(select(func.s2s.note_mail(mine.id, clock.now(), notice, to)))
     item = rows.panel(session, mine)
     done = {"by_id": "officer", "by_name": "Ola Officer"}
     session.add_all(
