@@ -200,7 +200,8 @@ def _book(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
     try:
         visits.book(work, story.reference, **wanted)
     except AskFirst as first:  # a holiday, or a short way: whoever books says yes
-        visits.book(work, story.reference, **wanted, **first.asks)
+        wanted |= first.asks
+        visits.book(work, story.reference, **wanted)
 
 
 def _write(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:

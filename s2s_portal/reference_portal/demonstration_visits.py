@@ -46,10 +46,11 @@ def _move(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
         "by": by,
     }
     try:
-        rescheduling.move(work, story.reference, visit + 1, **wanted)
+        with work.step():  # what is asked about is undone: the visit is not cancelled by then
+            rescheduling.move(work, story.reference, visit + 1, **wanted)
     except AskFirst as first:
-        work.session.expire_all()
-        rescheduling.move(work, story.reference, visit + 1, **wanted, **first.asks)
+        wanted |= first.asks
+        rescheduling.move(work, story.reference, visit + 1, **wanted)
 
 
 def _try(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:

@@ -108,9 +108,9 @@ def lines(visits: Sequence[Visit]) -> dict[int, list[str]]:
             said[visit.number].append(f"Agreed with the school: {visit.unusual_day}")
         before = by_id.get(visit.replaces_id or 0)
         if before is not None:
-            day = f"{written(clock.local(before.starts_at).date())} at {spoken(before.starts_at)}"
-            said[visit.number].append(f"Moved from {day}, {rescheduling.reason(before)}")
-            said[before.number].append(f"Moved: it is now visit {visit.number}")
+            reason = rescheduling.reason(before)
+            said[visit.number].append(f"Moved from {_moment(before)}, {reason}")
+            said[before.number].append(f"Moved: it is now visit {visit.number}, {_moment(visit)}")
     replaced = {visit.replaces_id for visit in visits}
     for visit in visits:
         if visit.asked_by is not None and visit.id not in replaced:
@@ -118,6 +118,10 @@ def lines(visits: Sequence[Visit]) -> dict[int, list[str]]:
         if visit.short_notice:
             said[visit.number].append("At short notice")
     return said
+
+
+def _moment(visit: Visit) -> str:
+    return f"{written(clock.local(visit.starts_at).date())} at {spoken(visit.starts_at)}"
 
 
 def _movable(visits: Sequence[Visit], place: Place | None) -> frozenset[int]:

@@ -154,6 +154,8 @@ def test_only_the_first_use_of_a_day_is_audited_and_the_last_is_shown(
         fetch(app, path)
     session.commit()
     assert len(session.scalars(used).all()) == 1
+    kept = session.scalars(select(AuditEntry.path).where(AuditEntry.action == "used")).one()
+    assert kept == "/s2s/calendar/feed/....ics", "the token is kept nowhere"
     with clock.frozen(clock.from_local(date(2019, 5, 15), 0, 30)):  # the 14th in UTC
         fetch(app, path)
         session.commit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, time, timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.reallocation import SupportRole
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.visit import AskedBy, Visit, VisitRecord, WhyMoved
+from s2s_portal.reference_portal.demonstration_acts import Story
+from s2s_portal.reference_portal.demonstration_visits import VISITS
 from s2s_portal.services import rescheduling, standing, visit_board
 from s2s_portal.services.rescheduling import Asked
 from tests import rows, world
@@ -115,7 +118,7 @@ def test_whoever_reads_the_case_reads_where_a_visit_came_from(
     page = client.sign_on(key).get(endpoint, reference=REFERENCE)
     said = f"asked for by the school: The school is not ready. {WORDS}"
     assert f"Moved from 20 May 2019 at 9:30am, {said}" in page.words
-    assert "Moved: it is now visit 2" in page.words
+    assert "Moved: it is now visit 2, 22 May 2019 at 1:00pm" in page.words
     assert ("/move" in page.text) == (key == "practitioner")
 
 
@@ -421,3 +424,23 @@ def test_the_service_refuses_what_its_page_does(session: Session, case: Referral
                 asked=asked,
                 by=PAT,
             )
+
+
+def test_the_demonstration_moves_a_visit_also_in_a_holiday(
+    session: Session, case: Referral
+) -> None:
+    """Whoever books there says yes to what is asked, and the visit is moved once."""
+    starts = clock.from_local(date(2019, 5, 29), 9, 30)
+    visit = session.scalars(select(Visit)).one()
+    visit.starts_at, visit.ends_at = starts, starts + timedelta(minutes=75)
+    session.commit()
+    story = Story(Random(1), SCHOOL, "practitioner", [])
+    story.reference = REFERENCE
+    story.booked.append(starts)
+    with acting_as(PAT):
+        session.commit()
+        with unit_of_work() as work:
+            VISITS["move"](work, story, PAT, 0)
+    old, new = the_visits(session)
+    assert (old.cancelled_at is None, new.replaces_id) == (False, old.id)
+    assert new.unusual_day == "29 May 2019 is in the school's half-term holiday."
