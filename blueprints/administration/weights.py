@@ -15,7 +15,7 @@ from s2s_portal.database import unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.terms import PlanRule
-from s2s_portal.services import weighing, workload
+from s2s_portal.services import activity_time, weighing, workload
 from s2s_portal.services.weighing import Effect
 
 __all__ = ["bp"]
@@ -48,6 +48,7 @@ def weights() -> ResponseReturnValue:
         today=clock.today(),
         seen=seen,
         words=weighing.KIND_WORDS,
+        measured=activity_time.measured(),
     )
 
 

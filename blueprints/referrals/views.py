@@ -49,6 +49,7 @@ from s2s_portal.services import (
     subjects,
     submission,
     supporting,
+    training,
     waiting_messages,
     withdrawing,
 )
@@ -134,6 +135,7 @@ def show(reference: str) -> ResponseReturnValue:
         may_copy=copying.can_copy(referral),
         follows=copying.follows(referral),
         talk=shown,
+        joins=[] if in_hand else training.to_come(referral),
     )
     return threads.read(shown, answer)
 

@@ -27,6 +27,7 @@ from s2s_portal.models.codes import UNDECIDED, Closure, Kind, Status, Way
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.worklist import OfficerAssignment
 from s2s_portal.services import (
+    activity_time,
     allocation_history,
     attachments,
     changes,
@@ -93,6 +94,7 @@ def show(reference: str) -> ResponseReturnValue:
         supporters=referrals.supporters(referral) if turns else [],
         support_words=supporting.ROLE_WORDS,
         visits=standing.visits(referral),
+        spent=activity_time.of_case(referral),
         parts=reading.parts(referral),
         attached=attachments.shown(referral),
         evidence=attachments.evidence(referral),

@@ -20,15 +20,15 @@ from s2s_portal.blueprints.visits.forms import (
     BookForm,
     HandOverForm,
     IssueForm,
-    RecordForm,
     outcomes_form,
-    record_form,
 )
+from s2s_portal.blueprints.visits.record_forms import RecordForm, offer_schools, record_form
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import NotFound, OutOfOrder, RecordIssued, Refused, Stale
 from s2s_portal.identity import Role, current_actor
 from s2s_portal.models.visit import Visit, VisitKind
 from s2s_portal.services import (
+    activity_time,
     allocation_history,
     attachments,
     case_requests,
@@ -38,10 +38,13 @@ from s2s_portal.services import (
     handing,
     offers,
     reading,
+    record_parts,
     records,
     referrals,
     standing,
     supporting,
+    training,
+    travel,
     visits,
     waiting_messages,
 )
@@ -103,6 +106,7 @@ def show(reference: str) -> ResponseReturnValue:
         may_finish=records.may_finish(referral),
         changes=changes.log(referral),
         talk=shown,
+        spent=activity_time.of_case(referral),
     )
     return threads.read(shown, answer)
 
@@ -153,7 +157,9 @@ def record(reference: str, number: int) -> ResponseReturnValue:
     draft = records.draft(visit)
     if draft is not None and draft.issued_at is not None and request.method == "GET":
         return redirect(url_for(".read", reference=reference, number=number))
-    form = record_form(visit, draft)
+    form = record_form(visit, draft, travel.guess(visit))
+    joined = training.schools(visit)
+    several = offer_schools(form, visit.referral.school_name, joined)
     wanted = request.form.get("rows", "")
     if wanted:
         form.change_rows(wanted)
@@ -161,7 +167,14 @@ def record(reference: str, number: int) -> ResponseReturnValue:
         answer = _save(form, visit)
         if answer is not None:
             return answer
-    return _record_page(form, reference, number)
+    return page(
+        "s2s/visits/record.html",
+        form=form,
+        outline=form.outline,
+        visit=visits.get(reference, number),
+        joined=training.schools(visit) if form.out_of_order else joined,
+        several=several,
+    )
 
 
 def _save(form: RecordForm, visit: Visit) -> ResponseReturnValue | None:
@@ -193,10 +206,6 @@ def _version(reference: str, number: int) -> int:
     return draft.version if draft else 0
 
 
-def _record_page(form: RecordForm, reference: str, number: int) -> ResponseReturnValue:
-    return page("s2s/visits/record.html", form=form, visit=visits.get(reference, number))
-
-
 @bp.route("/<reference>/<int:number>/issue", methods=["GET", "POST"])
 @allow(practitioner)
 def issue(reference: str, number: int) -> ResponseReturnValue:
@@ -226,7 +235,13 @@ def _issue_page(form: IssueForm, reference: str, number: int) -> ResponseReturnV
         return redirect(url_for(".record", reference=reference, number=number))
     form.seen.data = str(draft.version)
     return page(
-        "s2s/visits/issue.html", form=form, visit=visit, record=draft, kinds=visits.KIND_NAMES
+        "s2s/visits/issue.html",
+        form=form,
+        visit=visit,
+        record=draft,
+        kinds=visits.KIND_NAMES,
+        sections=record_parts.sections(draft),
+        facts=record_parts.facts(draft),
     )
 
 
@@ -314,6 +329,11 @@ def read(reference: str, number: int) -> ResponseReturnValue:
         visit=record.visit,
         referral=referral,
         kinds=visits.KIND_NAMES,
+        sections=record_parts.sections(record),
+        facts=record_parts.facts(record),
+        spent=activity_time.of_record(record),
+        evaluates=training.can_evaluate(record, actor),
+        scale=training.SCALE,
         is_school=actor.has(Role.REFERRER) and referral.urn in actor.establishments,
         is_mine=place is not None and place.writes,
     )

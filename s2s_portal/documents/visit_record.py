@@ -14,8 +14,6 @@ from s2s_portal.documents.fonts import FAMILIES
 from s2s_portal.documents.plain_text import paragraphs, printable
 from s2s_portal.documents.typesetting import typeset
 
-_SEEN = {True: "Yes", False: "No", None: "Not part of this visit"}
-
 
 @dataclass(frozen=True, slots=True)
 class RecommendationLine:
@@ -25,6 +23,16 @@ class RecommendationLine:
     strategy: str
     owner: str
     by_when: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the record: its heading and words, or recommendations (None: it is not those)."""
+
+    heading: str
+    words: str = ""
+    otherwise: str = "Nothing recorded."
+    recommendations: tuple[RecommendationLine, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,7 @@ class AddendumLine:
 class VisitRecordDocument:
     """All that the document says; nothing else is read while it is made.
 
+    `facts` are more to know in few words, each with its name; `parts` come in reading order.
     `about` is the pupil's known-as name and year group, or the group's or subject's name.
     Instants must be aware; they are printed as a clock in Norfolk shows them. Free text keeps its
     line breaks and paragraphs and is never read as markup.
@@ -55,13 +64,8 @@ class VisitRecordDocument:
     visited_on: date
     started_at: time | None
     finished_at: time | None
-    people_met: str
-    pupil_seen: bool | None
-    observed: str
-    discussed: str
-    recommendations: tuple[RecommendationLine, ...]
-    resources_given: str
-    next_visit: str
+    facts: tuple[tuple[str, str], ...]
+    parts: tuple[Part, ...]
     issued_at: datetime
     issued_by: str
     about: str
@@ -92,29 +96,36 @@ def _sheet(record: VisitRecordDocument) -> dict[str, object]:
         "reference": printable(record.reference),
         "number": str(record.number),
         "issued": f"{_moment(record.issued_at)} by {printable(record.issued_by)}",
-        "facts": [[fact, paragraphs(value)] for fact, value in _facts(record)],
-        "observed": paragraphs(record.observed),
-        "discussed": paragraphs(record.discussed),
-        "recommendations": [_recommendation(line) for line in record.recommendations],
-        "resources_given": paragraphs(record.resources_given),
-        "next_visit": paragraphs(record.next_visit),
+        "facts": [[printable(fact), paragraphs(value)] for fact, value in _facts(record)],
+        "parts": [_part(part) for part in record.parts],
         "addenda": [_addendum(line) for line in record.addenda],
         "acknowledged": _acknowledged(record),
     }
 
 
 def _facts(record: VisitRecordDocument) -> list[tuple[str, str]]:
-    """The key facts in reading order."""
+    """The key facts in reading order; no time of day where none belongs to it."""
+    timed = record.started_at or record.finished_at
     return [
         ("School", record.school_name),
         ("About", record.about),
         ("Date of visit", _day(record.visited_on)),
-        ("Time", _hours(record.started_at, record.finished_at)),
-        ("Kind of visit", record.kind),
+        *([("Time", _hours(record.started_at, record.finished_at))] if timed else []),
+        ("Kind of activity", record.kind),
         ("Practitioner", f"{record.practitioner_name}, {record.provider_name}"),
-        ("People met", record.people_met),
-        ("Pupil seen", _SEEN[record.pupil_seen]),
+        *record.facts,
     ]
+
+
+def _part(part: Part) -> dict[str, object]:
+    return {
+        "heading": printable(part.heading),
+        "words": paragraphs(part.words),
+        "otherwise": printable(part.otherwise),
+        "recommendations": None
+        if part.recommendations is None
+        else [_recommendation(line) for line in part.recommendations],
+    }
 
 
 def _recommendation(line: RecommendationLine) -> dict[str, object]:

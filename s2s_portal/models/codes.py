@@ -94,6 +94,9 @@ class Action(StrEnum):
     HANDED_OVER = "handed_over"
     PANEL_LISTED = "panel_listed"
     PANEL_REMOVED = "panel_removed"
+    TRAINING_JOINED = "training_joined"
+    TRAINING_LEFT = "training_left"
+    TRAINING_EVALUATED = "training_evaluated"
 
 
 # How a practitioner is found stays inside the service: a school reads who it is in the end.

@@ -9,6 +9,7 @@ from enum import StrEnum
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
+    Computed,
     DateTime,
     ForeignKey,
     Index,
@@ -42,6 +43,7 @@ class VisitKind(StrEnum):
     REVERSE_VISIT = "RVS"
     SIGNPOSTING = "SGN"
     FOLLOW_UP = "FUP"
+    REMOTE = "REM"
 
 
 class Attendance(StrEnum):
@@ -52,6 +54,19 @@ class Attendance(StrEnum):
     PUPIL_ABSENT = "pupil_absent"
     PRACTITIONER_UNAVAILABLE = "practitioner_unavailable"
     WEATHER = "weather"
+
+
+class ReachedBy(StrEnum):
+    """How somebody was reached from afar."""
+
+    PHONE = "phone"
+    VIDEO = "video"
+    EMAIL = "email"
+
+
+# Staff were spoken with although the pupil was away: that is support. Nothing else but a visit is.
+GIVEN = "attendance = 'happened' OR (attendance = 'pupil_absent' AND talked)"
+EDITION = 2  # of the parts that records ask for: 1 is from when all kinds asked the same
 
 
 class Visit(Base):
@@ -94,8 +109,11 @@ class Visit(Base):
 class VisitRecord(Base):
     """The formal record of a visit; once `issued_at` is set the database refuses any change.
 
-    The four times are minutes that the visit took of its practitioner, `miles` what was driven for
-    it; None where nobody has said.
+    Which of its columns a record asks for and shows says `services.record_parts`, by its kind and
+    `edition`. `support_given` is the database's own word for whether this counts as support: read
+    that, not `attendance`. The four times are minutes that the visit took of its practitioner,
+    `miles` what was driven for it; None where nobody has said. Corrections of them are rows
+    (`TimeCorrection`); the view `s2s.activity_time` has the last word.
     """
 
     __tablename__ = "visit_record"
@@ -128,6 +146,9 @@ class VisitRecord(Base):
         default=Attendance.HAPPENED,
         server_default=Attendance.HAPPENED,
     )
+    talked: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    support_given: Mapped[bool | None] = mapped_column(Boolean, Computed(GIVEN, persisted=True))
+    edition: Mapped[int] = mapped_column(SmallInteger, default=EDITION, server_default=str(EDITION))
     contact_minutes: Mapped[int | None] = mapped_column(SmallInteger)
     preparation_minutes: Mapped[int | None] = mapped_column(SmallInteger)
     write_up_minutes: Mapped[int | None] = mapped_column(SmallInteger)
@@ -135,6 +156,18 @@ class VisitRecord(Base):
     miles: Mapped[Decimal | None] = mapped_column(Numeric(4, 1))
     people_met: Mapped[words]
     pupil_seen: Mapped[bool | None] = mapped_column(Boolean)
+    reached_by: Mapped[ReachedBy | None] = mapped_column(choice(ReachedBy, "reached_by"))
+    focus: Mapped[words]
+    progress: Mapped[words]
+    pupil_voice: Mapped[words]
+    covered: Mapped[words]
+    made: Mapped[words]
+    intended_for: Mapped[words]
+    how_to_use: Mapped[words]
+    service: Mapped[words]
+    reason: Mapped[words]
+    how_to_reach: Mapped[words]
+    agreed: Mapped[words]
     observed: Mapped[words]
     discussed: Mapped[words]
     resources_given: Mapped[words]
@@ -145,6 +178,15 @@ class VisitRecord(Base):
     issued_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     recommendations: Mapped[list[Recommendation]] = relationship(
         lazy="raise_on_sql", cascade="all, delete-orphan", order_by="Recommendation.position"
+    )
+    attendees: Mapped[list[Attendee]] = relationship(
+        lazy="raise_on_sql", cascade="all, delete-orphan", order_by="Attendee.position"
+    )
+    joined: Mapped[TrainingSchool | None] = relationship(
+        lazy="raise_on_sql", uselist=False, viewonly=True
+    )
+    evaluation: Mapped[TrainingEvaluation | None] = relationship(
+        lazy="raise_on_sql", uselist=False, viewonly=True
     )
     addenda: Mapped[list[Addendum]] = relationship(lazy="raise_on_sql", order_by="Addendum.number")
     acknowledgement: Mapped[Acknowledgement | None] = relationship(
@@ -167,6 +209,97 @@ class Recommendation(Base):
     strategy: Mapped[str] = mapped_column(Text)
     owner: Mapped[words]
     by_when: Mapped[date | None]
+
+
+class TrainingSchool(Done, Base):
+    """Another school that joins a training: with what it needs to know of it, which it reads here.
+
+    `visit_id` is the training, at the school that hosts it; `referral_id` whose school joins, and
+    `place` where it goes. `record_id` is its own record, once that of the host has been issued.
+    """
+
+    __tablename__ = "training_school"
+    __table_args__ = (
+        UniqueConstraint("visit_id", "referral_id", name="uq_training_school_visit_id"),
+        Index("ix_training_school_referral_id", "referral_id"),
+    )
+
+    id: Mapped[key]
+    visit_id: Mapped[int] = mapped_column(ForeignKey(Visit.id))
+    referral_id: Mapped[int] = mapped_column(ForeignKey(Referral.id))
+    referral: Mapped[Referral] = relationship(lazy="raise_on_sql", viewonly=True)
+    school_name: Mapped[str] = mapped_column(Text)
+    place: Mapped[str] = mapped_column(Text)
+    starts_at: Mapped[instant]
+    ends_at: Mapped[instant]
+    record_id: Mapped[int | None] = mapped_column(ForeignKey(VisitRecord.id))
+
+
+class Attendee(Base):
+    """Who took part in a training: how many in which role, or a member of staff by name.
+
+    Never a pupil. `referral_id` is the school's that they are of; `joined_id` says so too until the
+    record is issued, if it is not the host's.
+    """
+
+    __tablename__ = "training_attendee"
+    __table_args__ = (
+        UniqueConstraint("record_id", "position", name="uq_training_attendee_record_id"),
+        CheckConstraint("people BETWEEN 1 AND 999", name="people"),
+    )
+
+    id: Mapped[key]
+    referral_id: Mapped[int] = mapped_column(ForeignKey(Referral.id))
+    record_id: Mapped[int] = mapped_column(ForeignKey(VisitRecord.id))
+    joined_id: Mapped[int | None] = mapped_column(ForeignKey(TrainingSchool.id))
+    joined: Mapped[TrainingSchool | None] = relationship(lazy="raise_on_sql", viewonly=True)
+    position: Mapped[int] = mapped_column(SmallInteger)
+    role: Mapped[str] = mapped_column(Text)
+    people: Mapped[int | None] = mapped_column(SmallInteger)
+    name: Mapped[words]
+
+
+class TrainingEvaluation(Done, Base):
+    """What a school thought of a training, 1 to 5; its last word while its referral is open."""
+
+    __tablename__ = "training_evaluation"
+    __table_args__ = (
+        CheckConstraint("useful BETWEEN 1 AND 5 AND confident BETWEEN 1 AND 5", name="scale"),
+    )
+
+    record_id: Mapped[int] = mapped_column(
+        ForeignKey(VisitRecord.id), primary_key=True, autoincrement=False
+    )
+    referral_id: Mapped[int] = mapped_column(ForeignKey(Referral.id))
+    useful: Mapped[int] = mapped_column(SmallInteger)
+    confident: Mapped[int] = mapped_column(SmallInteger)
+    words: Mapped[words]
+
+
+class TimeCorrection(Done, Base):
+    """The time of an issued record as it should have been, and why; the last one holds."""
+
+    __tablename__ = "time_correction"
+    __table_args__ = (
+        CheckConstraint(
+            "contact_minutes BETWEEN 0 AND 1440 AND preparation_minutes BETWEEN 0 AND 1440"
+            " AND write_up_minutes BETWEEN 0 AND 1440 AND travel_minutes BETWEEN 0 AND 1440",
+            name="minutes",
+        ),
+        CheckConstraint("miles BETWEEN 0 AND 999", name="miles"),
+        CheckConstraint("reason <> ''", name="reason"),
+        Index("ix_time_correction_record_id", "record_id", "id"),
+    )
+
+    id: Mapped[key]
+    referral_id: Mapped[int] = mapped_column(ForeignKey(Referral.id))
+    record_id: Mapped[int] = mapped_column(ForeignKey(VisitRecord.id))
+    contact_minutes: Mapped[int] = mapped_column(SmallInteger)
+    preparation_minutes: Mapped[int] = mapped_column(SmallInteger)
+    write_up_minutes: Mapped[int] = mapped_column(SmallInteger)
+    travel_minutes: Mapped[int] = mapped_column(SmallInteger)
+    miles: Mapped[Decimal] = mapped_column(Numeric(4, 1))
+    reason: Mapped[str] = mapped_column(Text)
 
 
 class Addendum(Done, Base):
@@ -205,3 +338,12 @@ class RecordDocument(Base):
     made_at: Mapped[instant] = mapped_column(default=clock.now)
     sha256: Mapped[str] = mapped_column(Text)
     content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+def was_lost(visit: Visit) -> bool:
+    """Whether an issued record says that the visit did not happen, so that it was no support.
+
+    The visit's record must be loaded.
+    """
+    record = visit.record
+    return record is not None and record.issued_at is not None and not record.support_given

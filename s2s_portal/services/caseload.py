@@ -21,7 +21,7 @@ from s2s_portal.models.codes import Status
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.reallocation import Supporter
 from s2s_portal.models.referral import Referral
-from s2s_portal.models.visit import Visit
+from s2s_portal.models.visit import Visit, was_lost
 from s2s_portal.services import visits
 from s2s_portal.services.records import writer_of
 from s2s_portal.services.supporting import ROLE_WORDS
@@ -47,9 +47,9 @@ class Case:
 
     @property
     def is_new(self) -> bool:
-        """Whether the practitioner leads it and has no visit booked yet."""
+        """Whether the practitioner leads it and has no visit booked yet, or none that happened."""
         return not self.role and all(
-            visit.allocation_id != self.allocation_id for visit in self.visits
+            visit.allocation_id != self.allocation_id or was_lost(visit) for visit in self.visits
         )
 
     @property

@@ -7,7 +7,7 @@ a row, by the daily job and whenever somebody reads the referral, and nothing mo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -306,7 +306,7 @@ def _visits(work: UnitOfWork, referral: Referral, by: Actor) -> None:
     on the day on which the record was issued.
     """
     over = session().execute(
-        select(Visit.id, Visit.ends_at, VisitRecord.issued_at)
+        select(Visit.id, Visit.ends_at, VisitRecord.issued_at, VisitRecord.support_given)
         .outerjoin(VisitRecord, VisitRecord.visit_id == Visit.id)
         .where(
             Visit.referral_id == referral.id,
@@ -318,9 +318,12 @@ def _visits(work: UnitOfWork, referral: Referral, by: Actor) -> None:
     made = over.all()
     if not made:
         return
+    lost = [row.ends_at for row in made if row.issued_at is not None and not row.support_given]
+    came = [row.ends_at for row in made if row.issued_at is None or row.support_given]
+    _promise_again(work, referral, lost, by)
     mine = of(referral)
     for one in mine:
-        after = [row.ends_at for row in made if row.ends_at >= one.started_at]
+        after = [ended for ended in came if ended >= one.started_at]
         if one.step is Step.FIRST_VISIT and one.state in OPEN and after:
             end(work, one, ClockState.MET, after[0], by)
     clocked = {one.visit_id: one for one in mine if one.step is Step.RECORD}
@@ -336,3 +339,18 @@ def _visits(work: UnitOfWork, referral: Referral, by: Actor) -> None:
         if row.issued_at is not None and record.state in OPEN:
             end(work, record, ClockState.MET, row.issued_at, by)
     work.flush()
+
+
+def _promise_again(
+    work: UnitOfWork, referral: Referral, lost: Sequence[datetime], by: Actor
+) -> None:
+    """A first visit that was taken for made did not happen, says its record: the promise is open.
+
+    A clock that has ended stays so; another begins that counts from the same day.
+    """
+    if not lost or referral.status is not Status.ALLOCATED:
+        return
+    last = next((one for one in reversed(of(referral)) if one.step is Step.FIRST_VISIT), None)
+    if last is not None and last.state is ClockState.MET and last.ended_at in lost:
+        begin(work, referral, last.level, When(referral, last.started_at), by)
+        work.flush()

@@ -94,9 +94,9 @@ def close(
 ) -> Referral:
     """Close a referral that is with a practitioner, and tell the school and the practitioner why.
 
-    Once a visit record has been issued, every outcome wanted needs its result first. Raises Refused
-    when one is missing or there is no `message`, OutOfOrder when it is not open, Stale when it
-    changed since version `seen`.
+    Once the record of a visit that happened has been issued, every outcome wanted needs its result
+    first. Raises Refused when one is missing or there is no `message`, OutOfOrder when it is not
+    open, Stale when it changed since version `seen`.
     """
     if not message.strip():
         raise Refused("Enter what you want to tell the school", field="message")
@@ -153,7 +153,9 @@ def what_is_missing(referral: Referral) -> str:
     started = session().scalar(
         select(
             exists().where(
-                VisitRecord.referral_id == referral.id, VisitRecord.issued_at.is_not(None)
+                VisitRecord.referral_id == referral.id,
+                VisitRecord.issued_at.is_not(None),
+                VisitRecord.support_given.is_(True),
             )
         )
     )

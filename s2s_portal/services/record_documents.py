@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from s2s_portal.database import UnitOfWork
+from sqlalchemy import select
+
+from s2s_portal.database import UnitOfWork, session
 from s2s_portal.documents.visit_record import (
     AddendumLine,
+    Part,
     RecommendationLine,
     VisitRecordDocument,
     render,
@@ -15,7 +18,8 @@ from s2s_portal.models.answer import Subject
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.reallocation import Supporter
 from s2s_portal.models.referral import Referral
-from s2s_portal.models.visit import RecordDocument, VisitRecord
+from s2s_portal.models.visit import RecordDocument, Visit, VisitRecord
+from s2s_portal.services import record_parts
 from s2s_portal.services.labels import YEAR_GROUPS
 from s2s_portal.services.visits import KIND_NAMES
 
@@ -39,6 +43,26 @@ def store(
     work.session.add(kept)
     work.flush()
     return kept
+
+
+def made_by(visit: Visit) -> Allocation | Supporter:
+    """By whose name and school a visit was made: whoever had the case then, or supported it."""
+    made = session().get_one(Allocation, visit.allocation_id)
+    if made.practitioner_id == visit.practitioner_id:
+        return made
+    beside = (
+        session()
+        .scalars(
+            select(Supporter)
+            .where(
+                Supporter.referral_id == visit.referral_id,
+                Supporter.practitioner_id == visit.practitioner_id,
+            )
+            .order_by(Supporter.id)
+        )
+        .first()
+    )
+    return beside or made
 
 
 def about(subject: Subject | None) -> str:
@@ -67,16 +91,8 @@ def _lines(
         visited_on=record.visited_on,
         started_at=record.started_at,
         finished_at=record.finished_at,
-        people_met=record.people_met,
-        pupil_seen=record.pupil_seen,
-        observed=record.observed,
-        discussed=record.discussed,
-        recommendations=tuple(
-            RecommendationLine(row.position, row.strategy, row.owner, row.by_when)
-            for row in record.recommendations
-        ),
-        resources_given=record.resources_given,
-        next_visit=record.next_visit,
+        facts=tuple(record_parts.facts(record)),
+        parts=tuple(_part(section, record) for section in record_parts.sections(record)),
         issued_at=record.issued_at,
         issued_by=record.author_name,
         about=subject,
@@ -86,3 +102,13 @@ def _lines(
         acknowledged_by=read.by_name if read else None,
         acknowledged_at=read.at if read else None,
     )
+
+
+def _part(section: record_parts.Section, record: VisitRecord) -> Part:
+    if section.name != record_parts.RECOMMENDATIONS:
+        return Part(section.heading, section.words, section.otherwise)
+    lines = tuple(
+        RecommendationLine(row.position, row.strategy, row.owner, row.by_when)
+        for row in record.recommendations
+    )
+    return Part(section.heading, otherwise=section.otherwise, recommendations=lines)

@@ -19,22 +19,33 @@ from s2s_portal.errors import NotAllowed, NotFound, OutOfOrder, RecordIssued, Re
 from s2s_portal.identity import Actor, Role
 from s2s_portal.models.codes import Action, Status, Withdrawal
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.reallocation import Supporter
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import (
+    EDITION,
     Acknowledgement,
     Addendum,
+    Attendee,
     Recommendation,
     RecordDocument,
     Visit,
     VisitRecord,
 )
-from s2s_portal.services import notices, record_documents, referrals, supporting, visits
+from s2s_portal.services import (
+    notices,
+    record_documents,
+    referrals,
+    supporting,
+    training,
+    visits,
+)
 from s2s_portal.services.record_answers import Answers, answers_of, check, missing
 from s2s_portal.services.terms import written
 
 PARTS = (
     selectinload(VisitRecord.recommendations),
+    selectinload(VisitRecord.attendees).joinedload(Attendee.joined),
+    selectinload(VisitRecord.joined),
+    selectinload(VisitRecord.evaluation),
     selectinload(VisitRecord.addenda),
     selectinload(VisitRecord.acknowledgement),
     joinedload(VisitRecord.visit).joinedload(Visit.referral),
@@ -134,22 +145,26 @@ def save(
         )
     check(answers, referral.received_on)
     if record is None:
-        record = VisitRecord(referral_id=referral.id, visit_id=visit.id, recommendations=[])
+        record = VisitRecord(
+            referral_id=referral.id, visit_id=visit.id, recommendations=[], attendees=[]
+        )
         work.session.add(record)
-    _fill(work, record, answers, by)
+    _fill(work, visit, record, answers, by)
     audit.wrote(work, "saved draft", "visit record", _key(referral, visit.number))
     return record
 
 
-def _fill(work: UnitOfWork, record: VisitRecord, answers: Answers, by: Actor) -> None:
+def _fill(work: UnitOfWork, visit: Visit, record: VisitRecord, answers: Answers, by: Actor) -> None:
     for name in answers.plain_fields():
         setattr(record, name, getattr(answers, name))
     record.author_id, record.author_name = by.id, by.name
-    record.saved_at = clock.now()
+    record.saved_at, record.edition = clock.now(), EDITION
     if record.id is not None:
         flag_modified(record, "saved_at")  # the version moves on though only rows below changed
     record.recommendations.clear()
+    record.attendees.clear()
     work.flush()  # the old rows leave before new ones take their positions
+    record.attendees.extend(training.attendees(visit, record, answers.attendees))
     record.recommendations.extend(
         Recommendation(
             referral_id=record.referral_id,
@@ -178,35 +193,27 @@ def issue(work: UnitOfWork, visit: Visit, *, seen: int, by: Actor) -> VisitRecor
         raise Stale("This record was changed after you opened this page. Check it again.")
     for problem in missing(answers_of(record)):
         raise Refused(problem.text, field=problem.field)
-    record.author_id, record.author_name = by.id, by.name
-    record.issued_at = clock.now()
-    work.flush()
-    record_documents.store(work, record, referral, _made_by(visit))
-    _tell_school(work, "record_issued", Action.RECORD_ISSUED, referral, visit.number, by)
-    signals.tell(work, signals.visit_recorded, **_of(referral, visit, by))
-    work.flush()
+    shared = training.share(work, record, visit, by=by)
+    record = _seal(work, visit, referral, by)
+    for theirs, joining in shared:
+        _seal(work, theirs, joining, by)
     supporting.end_writing(work, referral, visit.practitioner_id, by=by)
     return record
 
 
-def _made_by(visit: Visit) -> Allocation | Supporter:
-    """By whose name and school a visit was made: whoever had the case then, or supported it."""
-    made = session().get_one(Allocation, visit.allocation_id)
-    if made.practitioner_id == visit.practitioner_id:
-        return made
-    beside = (
-        session()
-        .scalars(
-            select(Supporter)
-            .where(
-                Supporter.referral_id == visit.referral_id,
-                Supporter.practitioner_id == visit.practitioner_id,
-            )
-            .order_by(Supporter.id)
-        )
-        .first()
-    )
-    return beside or made
+def _seal(work: UnitOfWork, visit: Visit, referral: Referral, by: Actor) -> VisitRecord:
+    """Issue a draft for good, with its PDF, and tell the school that it is for."""
+    record = of_visit(visit)
+    if record is None:
+        raise NotFound()
+    record.author_id, record.author_name = by.id, by.name
+    record.issued_at = clock.now()
+    work.flush()
+    record_documents.store(work, record, referral, record_documents.made_by(visit))
+    _tell_school(work, "record_issued", Action.RECORD_ISSUED, referral, visit.number, by)
+    signals.tell(work, signals.visit_recorded, **_of(referral, visit, by))
+    work.flush()
+    return record
 
 
 def add_addendum(work: UnitOfWork, record: VisitRecord, *, text: str, by: Actor) -> Addendum:
@@ -236,7 +243,7 @@ def add_addendum(work: UnitOfWork, record: VisitRecord, *, text: str, by: Actor)
     work.session.add(addendum)
     work.flush()
     work.session.refresh(whole, ["addenda"])
-    record_documents.store(work, whole, referral, _made_by(visit))
+    record_documents.store(work, whole, referral, record_documents.made_by(visit))
     _tell_school(work, "addendum_written", Action.ADDENDUM_WRITTEN, referral, visit.number, by)
     signals.tell(
         work, signals.addendum_written, addendum=addendum.number, **_of(referral, visit, by)

@@ -105,6 +105,9 @@ HAPPENED = {
     Action.HANDED_OVER: "Handed to another team of the council",
     Action.PANEL_LISTED: "Put on the agenda of a panel",
     Action.PANEL_REMOVED: "Taken off the agenda of a panel",
+    Action.TRAINING_JOINED: "The school takes part in a training",
+    Action.TRAINING_LEFT: "The school no longer takes part in a training",
+    Action.TRAINING_EVALUATED: "Training evaluated by the school",
 }
 
 COLOURS = {

@@ -32,6 +32,7 @@ KIND_NAMES: dict[VisitKind, str] = {
     VisitKind.REVERSE_VISIT: "School staff visit the Complex Needs School",
     VisitKind.SIGNPOSTING: "Signposting to other services",
     VisitKind.FOLLOW_UP: "Follow-up visit",
+    VisitKind.REMOTE: "Contact by phone, video or email",
 }
 
 NOT_THEIRS = "Only a practitioner this referral is allocated to, or who joins in, can do this."

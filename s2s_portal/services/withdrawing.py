@@ -26,7 +26,7 @@ from s2s_portal.identity import Actor, Role
 from s2s_portal.models.change import AgreementWithdrawal
 from s2s_portal.models.codes import UNDER_WAY, Action, Kind, Status, Withdrawal
 from s2s_portal.models.referral import Referral
-from s2s_portal.models.visit import Visit
+from s2s_portal.models.visit import Visit, was_lost
 from s2s_portal.services import notices, referrals, standing
 from s2s_portal.services.labels import LEFT_AREA, with_council
 from s2s_portal.services.referrals import check_seen
@@ -96,7 +96,10 @@ def stage_of(status: Status, visits: Sequence[Visit]) -> Stage:
     if status is Status.ACCEPTED:
         return Stage.ACCEPTED
     now = clock.now()
-    made = any(visit.starts_at <= now and visit.cancelled_at is None for visit in visits)
+    made = any(
+        visit.starts_at <= now and visit.cancelled_at is None and not was_lost(visit)
+        for visit in visits
+    )
     return Stage.VISITED if made else Stage.ALLOCATED
 
 

@@ -27,12 +27,39 @@ from s2s_portal.documents.fonts import symbols, text_characters
 from s2s_portal.documents.plain_text import paragraphs, printable
 from s2s_portal.documents.visit_record import (
     AddendumLine,
+    Part,
     RecommendationLine,
     VisitRecordDocument,
     render,
 )
 
 ISSUED = datetime(2026, 6, 5, 14, 20, tzinfo=UTC)
+
+NO_LINES = "No strategies were recommended."
+
+
+def parts(
+    people: str = "",
+    observed: str = "",
+    discussed: str = "",
+    lines: tuple[RecommendationLine, ...] = (),
+    left: str = "",
+) -> tuple[Part, ...]:
+    """The parts of a record of a visit, in the order in which they are read."""
+    return (
+        Part("People met", people),
+        Part("What was observed", observed, "Nothing was observed on this visit."),
+        Part("What was discussed", discussed),
+        Part("Recommendations", otherwise=NO_LINES, recommendations=lines),
+        Part("Resources given", left),
+        Part("What happens next", left),
+    )
+
+
+def lines_of(record: VisitRecordDocument) -> tuple[RecommendationLine, ...]:
+    """The recommendations of a record, in whichever part."""
+    return next(part.recommendations for part in record.parts if part.recommendations is not None)
+
 
 MINIMAL = VisitRecordDocument(
     reference="S2S-26-7K4P",
@@ -44,13 +71,8 @@ MINIMAL = VisitRecordDocument(
     visited_on=date(2026, 6, 3),
     started_at=time(9, 30),
     finished_at=time(12, 0),
-    people_met="",
-    pupil_seen=None,
-    observed="",
-    discussed="",
-    recommendations=(),
-    resources_given="",
-    next_visit="",
+    facts=(("Pupil or group seen", "Not part of this visit"),),
+    parts=parts(),
     issued_at=ISSUED,
     issued_by="Sam Okafor",
     about="Kit, Year 3",
@@ -58,16 +80,17 @@ MINIMAL = VisitRecordDocument(
 
 FULL = replace(
     MINIMAL,
-    people_met="SENCo, class teacher",
-    pupil_seen=True,
-    observed="Kit stayed on the carpet for six minutes.\n\nHe used the sound mat.\nThen he left.",
-    discussed="Afternoons are harder than mornings.",
-    recommendations=(
-        RecommendationLine(1, "Keep the now-and-next board in sight.", "Teacher", None),
-        RecommendationLine(2, "Go to lunch before the bell.", "SENCo", date(2026, 6, 19)),
+    facts=(("Pupil or group seen", "Yes"),),
+    parts=parts(
+        "SENCo, class teacher",
+        "Kit stayed on the carpet for six minutes.\n\nHe used the sound mat.\nThen he left.",
+        "Afternoons are harder than mornings.",
+        (
+            RecommendationLine(1, "Keep the now-and-next board in sight.", "Teacher", None),
+            RecommendationLine(2, "Go to lunch before the bell.", "SENCo", date(2026, 6, 19)),
+        ),
+        "Six transition cards.",
     ),
-    resources_given="Six transition cards.",
-    next_visit="In four school weeks.",
     addenda=(AddendumLine(1, "It was eight minutes, not six.", "Sam Okafor", ISSUED),),
     acknowledged_by="Priya Nair",
     acknowledged_at=datetime(2026, 6, 8, 7, 5, tzinfo=UTC),
@@ -76,11 +99,14 @@ FULL = replace(
 SENTENCE = "The group worked with the teaching assistant and finished what it had begun. "
 LONGEST = replace(
     FULL,
-    observed=(SENTENCE * 300)[:20_000],
-    discussed=(SENTENCE * 300)[:20_000],
-    recommendations=tuple(
-        RecommendationLine(number, SENTENCE * 4 + "w" * 200, "u" * 60, date(2026, 7, 1))
-        for number in range(1, 61)
+    parts=parts(
+        "SENCo",
+        (SENTENCE * 300)[:20_000],
+        (SENTENCE * 300)[:20_000],
+        tuple(
+            RecommendationLine(number, SENTENCE * 4 + "w" * 200, "u" * 60, date(2026, 7, 1))
+            for number in range(1, 61)
+        ),
     ),
     addenda=tuple(AddendumLine(number, SENTENCE * 9, "Sam", ISSUED) for number in range(1, 10)),
 )
@@ -90,22 +116,33 @@ NAMES = replace(
     practitioner_name="Siân Ŵyn-Llŷr",
     issued_by="Łucja Żółkiewska-Święć",
     acknowledged_by="عائشہ چوہدری",
-    people_met="Nguyễn Thị Ngọc Ánh, Олена Щербак, Χρύσα, अनन्या",
+    parts=parts("Nguyễn Thị Ngọc Ánh, Олена Щербак, Χρύσα, अनन्या"),
     about="عائشہ, Year 3",
 )
 
 HOSTILE = '#read("/etc/passwd") $x$ [a] *b* _i_ @ref <lab> `raw` // c \\ #{1+1}\n= heading\n- item'
 UNPRINTED = "a\x00b\x07c 🎉 中文 \ud800 \ue000 \ufffe \u202eabc\u202c ☑\u0336 ❤\ufe0f \U000e0041"
 TYPED = (
-    *("reference", "school_name", "practitioner_name", "provider_name", "kind", "people_met"),
-    *("observed", "discussed", "resources_given", "next_visit", "about"),
+    *("reference", "school_name", "practitioner_name", "provider_name", "kind", "about"),
     *("issued_by", "acknowledged_by"),
 )
 EVERYWHERE: dict[str, Any] = dict.fromkeys(TYPED, HOSTILE + UNPRINTED)
 ATTACK = replace(
     FULL,
     **EVERYWHERE,
-    recommendations=(RecommendationLine(1, HOSTILE + UNPRINTED, HOSTILE + UNPRINTED, None),),
+    facts=((HOSTILE + UNPRINTED, HOSTILE + UNPRINTED),),
+    parts=(
+        *(
+            replace(part, heading=HOSTILE + UNPRINTED)
+            for part in parts(
+                HOSTILE + UNPRINTED,
+                HOSTILE + UNPRINTED,
+                HOSTILE + UNPRINTED,
+                (RecommendationLine(1, HOSTILE + UNPRINTED, HOSTILE + UNPRINTED, None),),
+                HOSTILE + UNPRINTED,
+            )
+        ),
+    ),
     addenda=(AddendumLine(1, HOSTILE + UNPRINTED, HOSTILE + UNPRINTED, ISSUED),),
 )
 
@@ -214,12 +251,11 @@ def test_software_for_blind_readers_finds_its_way(made: dict[str, bytes], name: 
         assert pdf.Root.ViewerPreferences.DisplayDocTitle is True
         kinds = structure(pdf)
         assert kinds.count("H1") == 1
-        assert kinds.count("H2") == 8
+        assert kinds.count("H2") == 9
         assert kinds.count("H3") == len(RECORDS[name].addenda)
-        assert kinds.count("TH") == (6 if RECORDS[name].recommendations else 2)
-        assert kinds.count("TR") == 9 + (
-            1 + len(RECORDS[name].recommendations) if RECORDS[name].recommendations else 0
-        )
+        assert kinds.count("TH") == (6 if lines_of(RECORDS[name]) else 2)
+        listed = len(lines_of(RECORDS[name]))
+        assert kinds.count("TR") == 8 + (1 + listed if listed else 0)
 
 
 def test_the_title_names_the_record_and_no_child(made: dict[str, bytes]) -> None:
@@ -239,7 +275,7 @@ def test_it_says_what_was_recorded(made: dict[str, bytes]) -> None:
         "3 June 2026",
         "9:30am to midday",
         "Sam Okafor, Harbour Complex Needs School",
-        "Pupil seen Yes",
+        "Pupil or group seen Yes",
         "Keep the now-and-next board in sight.",
         "No date set",
         "19 June 2026",
@@ -255,9 +291,10 @@ def test_it_says_what_was_recorded(made: dict[str, bytes]) -> None:
 def test_what_was_left_empty_is_said_to_be_empty(made: dict[str, bytes]) -> None:
     said = unspaced(words(made["minimal"]))
     for phrase in (
-        "People met Not recorded",
-        "Pupil seen Not part of this visit",
-        "No recommendations were made.",
+        "People met Nothing recorded.",
+        "What was observed Nothing was observed on this visit.",
+        "Pupil or group seen Not part of this visit",
+        NO_LINES,
         "None when this copy was made.",
         "The school had not acknowledged this record when this copy was made.",
     ):
@@ -275,7 +312,8 @@ def test_the_longest_record_loses_nothing(made: dict[str, bytes]) -> None:
 def test_no_word_runs_into_the_next_column_or_off_the_paper() -> None:
     wide = "w" * 300
     line = RecommendationLine(1, wide, wide, None)
-    narrow = render(replace(FULL, observed=wide, people_met=wide, recommendations=(line,)))
+    told = parts(wide, wide, lines=(line,))
+    narrow = render(replace(FULL, parts=told, facts=(("By", wide),)))
     # A run of glyphs is one line in one column; 470 points of text is all that A4 leaves.
     assert max(run_lengths(narrow, "w")) <= 470 / 7
     assert sum(run_lengths(narrow, "w")) >= 4 * 300
@@ -305,7 +343,7 @@ def test_names_are_printed_in_their_own_letters(made: dict[str, bytes]) -> None:
 
 def test_the_same_record_is_the_same_bytes(made: dict[str, bytes]) -> None:
     assert [render(record) == made[name] for name, record in RECORDS.items()] == [True] * 5
-    assert render(replace(FULL, observed="Something else.")) != made["full"]
+    assert render(replace(FULL, parts=parts("Something else."))) != made["full"]
 
 
 def in_another_process(program: str) -> str:
@@ -361,14 +399,16 @@ def test_every_character_said_to_be_printable_is() -> None:
     every = "".join(sorted(text_characters() | symbols()))
     # Spelled are only the two enclosing marks that the symbol face has and the text face lacks.
     assert re.findall(r"\[(U\+.*?)\]", printable(" ".join(every))) == ["U+20E2", "U+20E3"]
-    pdf = render(replace(MINIMAL, observed=" ".join(every), discussed=every, issued_by=every))
+    said = parts(observed=" ".join(every), discussed=every)
+    pdf = render(replace(MINIMAL, parts=said, issued_by=every))
     assert failures(pdf, "ua1") == []
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=80), st.text(alphabet="\u0301\u093f☑é\u200dہa \u20e3\u0e48", max_size=12))
 def test_no_text_can_stop_a_record(anything: str, marks: str) -> None:
-    assert render(replace(MINIMAL, observed=anything + marks, issued_by=marks))[:5] == b"%PDF-"
+    told = (Part("What was said", anything + marks),)
+    assert render(replace(MINIMAL, parts=told, issued_by=marks))[:5] == b"%PDF-"
 
 
 def test_free_text_keeps_its_paragraphs_and_lines() -> None:
