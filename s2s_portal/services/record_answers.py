@@ -149,8 +149,11 @@ def check(answers: Answers, received_on: date | None) -> None:
 
 
 def check_time(answers: object) -> None:
-    """Raise Refused for minutes or miles that no day has, each alone and all together."""
-    total = 0
+    """Raise Refused for minutes or miles that no day has, each alone and all together.
+
+    Contact that nobody has said is what lies between start and finish.
+    """
+    total = _between(answers) if getattr(answers, "contact_minutes", None) is None else 0
     for name in ("contact", "preparation", "write_up", "travel"):
         minutes = getattr(answers, f"{name}_minutes") or 0
         total += minutes
@@ -162,6 +165,13 @@ def check_time(answers: object) -> None:
         )
     if not 0 <= (getattr(answers, "miles", None) or 0) <= MOST_MILES:
         raise Refused(f"Miles must be {MOST_MILES} or fewer.", field="miles")
+
+
+def _between(answers: object) -> int:
+    starts, ends = getattr(answers, "started_at", None), getattr(answers, "finished_at", None)
+    if starts is None or ends is None:
+        return 0
+    return (ends.hour - starts.hour) * 60 + int(ends.minute) - int(starts.minute)
 
 
 def missing(answers: Answers) -> list[Problem]:
