@@ -52,8 +52,12 @@ from s2s_portal.models.terms import ServiceLevel, ServiceTerms, Step
 from s2s_portal.models.visit import (
     Acknowledgement,
     Addendum,
+    Attendee,
     Recommendation,
     RecordDocument,
+    TimeCorrection,
+    TrainingEvaluation,
+    TrainingSchool,
     Visit,
     VisitKind,
     VisitRecord,
@@ -565,6 +569,46 @@ def visit(
     if issued:
         _issue(session, row, record)
     return record
+
+
+def training(session: Session, row: Referral, made: Allocation, draft: VisitRecord) -> None:
+    """A training with its issued record, evaluated, its time corrected; visit 3 of a referral.
+
+    And beside it, at the visit of `draft`, a school that joins and who took part.
+    """
+    record = visit(session, row, made, 3, issued=False)
+    record.kind = VisitKind.TRAINING
+    session.flush()
+    record.issued_at = clock.now()
+    session.flush()
+    done = {"referral_id": row.id, "by_id": "practitioner", "by_name": "Pat Practitioner"}
+    times = dict.fromkeys(("contact", "preparation", "write_up", "travel"), 10)
+    said = {"useful": 4, "confident": 3, "by_id": "senco", "by_name": "Sam"}
+    starts = clock.from_local(RECEIVED, 10)
+    session.add_all(
+        [
+            TrainingEvaluation(record_id=record.id, referral_id=row.id, **said),
+            TimeCorrection(
+                **done,
+                **{f"{name}_minutes": minutes for name, minutes in times.items()},
+                record_id=record.id,
+                miles=1,
+                reason="Canary: home early",
+            ),
+            TrainingSchool(
+                **done,
+                visit_id=draft.visit_id,
+                school_name="Otherham Invented High",
+                place="Little Snoring Invented Primary",
+                starts_at=starts,
+                ends_at=starts + timedelta(hours=1),
+            ),
+            Attendee(
+                referral_id=row.id, record_id=draft.id, position=1, role="teachers", people=12
+            ),
+        ]
+    )
+    session.flush()
 
 
 def _issue(session: Session, row: Referral, record: VisitRecord) -> None:

@@ -84,6 +84,10 @@ KEPT_TABLES = frozenset(
         "visit",
         "visit_record",
         "recommendation",
+        "training_school",  # of what is with a practitioner
+        "training_attendee",
+        "training_evaluation",
+        "time_correction",
         "addendum",
         "acknowledgement",
         "record_document",

@@ -221,6 +221,7 @@ POSTED = [
     ("practitioner", "visits.record", {"reference": MINE, "number": 2}),
     ("practitioner", "visits.issue", {"reference": MINE, "number": 2}),
     ("practitioner", "visits.addendum", {"reference": MINE, "number": 1}),
+    ("practitioner", "visits.time", {"reference": MINE, "number": 1}),
     ("practitioner", "visits.outcomes", {"reference": MINE}),
     ("finance", "finance.pulls", {}),
     ("finance", "finance.collect", {"number": 1}),
@@ -460,6 +461,7 @@ TWICE = [
         {"kind": "OBS", "day": ["2", "7", "2019"], "starts": "9am", "ends": "10am"},
     ),
     ("practitioner", "visits.addendum", {"reference": MINE, "number": 1}, {"text": "More"}),
+    ("practitioner", "visits.time", {"reference": MINE, "number": 1}, {"reason": "Wrong"}),
     (
         "practitioner",
         "visits.outcomes",

@@ -116,6 +116,11 @@ READERS: dict[str, set[str]] = {
     "addendum": OF_MINE,
     "acknowledgement": OF_MINE,
     "record_document": OF_MINE,
+    "training_school": OF_MINE,
+    "training_attendee": {"practitioner", "colleague", "lead", "system"},  # of a draft
+    "training_evaluation": OF_MINE,
+    "time_correction": OF_MINE - {"senco", "head"},
+    "activity_time": OF_MINE - {"senco", "head"},
     "section_opening": OF_MINE,
     "section_change": OF_MINE,
     "agreement_withdrawal": OF_MINE,
@@ -229,6 +234,11 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "addendum": (ALLOCATED, set(), set()),
     "acknowledgement": ({*SCHOOL_STAFF, "system"}, set(), set()),
     "record_document": (ALLOCATED, set(), set()),
+    "training_school": (ALLOCATED, ALLOCATED, ALLOCATED),
+    "training_attendee": (ALLOCATED, ALLOCATED, ALLOCATED),
+    # The rows there are signed by the SENCo and by the practitioner.
+    "training_evaluation": ({"senco", "system"}, {"senco", "system"}, set()),
+    "time_correction": (ALLOCATED, set(), set()),
     "match_mark": ({"system"}, set(), {"system"}),
     # A copy of a row names a transaction gone by, so the school may not add it.
     "section_opening": ({"system"}, set(), set()),
@@ -345,7 +355,7 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     former = rows.referral(session, FORMER, status=Status.ALLOCATED)
     made = rows.allocation(session, mine, "practitioner")
     rows.visit(session, mine, made, 1, issued=True)
-    rows.visit(session, mine, made, 2, issued=False)
+    rows.training(session, mine, made, rows.visit(session, mine, made, 2, issued=False))
     rows.handed_on(session, former, "practitioner", "other-practitioner")
     rows.beside(session, mine, made, "colleague")
     rows.change(session, mine)

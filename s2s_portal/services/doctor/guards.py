@@ -59,6 +59,7 @@ NEVER_CHANGED = (
     "service_level",
     "service_terms",
     "support_level",
+    "time_correction",
     "triage_handover",
     "triage_rule",
     "workload_weight",
