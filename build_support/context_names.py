@@ -21,6 +21,15 @@ EVERYWHERE: dict[str, str] = {
 
 # What a page or a part of one is given.
 NAMES: dict[str, str] = {
+    "evaluates": "whether the reader's school can say what it thought of the training",
+    "here": "the address of the page",
+    "joined": "the other schools that join a training",
+    "joins": "the trainings that the school joins and has no record of yet",
+    "measured": "what visits took beside their own length: how many, and minutes",
+    "outline": "what a record of its kind asks: `parts`, `timed`, `reached`, `seen`, `travels`",
+    "scale": "the words for 1 to 5",
+    "several": "whether more than one school takes part in a training",
+    "spent": "the time that a record or a case took: `lines` in words, `records`, `corrected`",
     "turns": "everybody who has had the referral, the last first: allocation, ending, notes",
     "why_words": "the words for why a referral went to somebody else, by its code",
     "supporters": "who joins in beside the practitioner",
@@ -89,7 +98,8 @@ NAMES: dict[str, str] = {
     "evaluation": "the figures of the year, in sections",
     "evidence": "the attached file that is the evidence of agreement, or nothing",
     "expected": "what the school can expect by when, in sentences",
-    "facts": "of an offer, the workload of who is asked: `load` now and after, and `words`",
+    "facts": "of an offer, the workload of who is asked: `load` now and after, and `words`;"
+    " of a visit record, what is known of how it took place",
     "fee": "what accepting costs, and whom, in words",
     "fields": "what was typed, as pairs of name and value",
     "files_offered": "whether files can be attached here",
@@ -193,7 +203,8 @@ NAMES: dict[str, str] = {
     "schools": "the schools that the person may refer from",
     "search": "what was searched for",
     "section": "the key of the section",
-    "sections": "the sections of the form, and the state of each",
+    "sections": "the sections of the form, and the state of each; of a visit record, its parts in"
+    " the order in which they are read",
     "seen": "what would come of it: promises by step, workloads, or the rule as it would be",
     "shown": "the files, each with its state in words",
     "sign_in": "where to sign in again, or nothing",

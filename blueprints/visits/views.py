@@ -157,7 +157,7 @@ def record(reference: str, number: int) -> ResponseReturnValue:
     draft = records.draft(visit)
     if draft is not None and draft.issued_at is not None and request.method == "GET":
         return redirect(url_for(".read", reference=reference, number=number))
-    form = record_form(visit, draft, travel.guess(visit))
+    form = record_form(visit, draft, travel.guess(visit) if draft is None else None)
     joined = training.schools(visit)
     several = offer_schools(form, visit.referral.school_name, joined)
     wanted = request.form.get("rows", "")

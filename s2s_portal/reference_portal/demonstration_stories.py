@@ -13,6 +13,7 @@ from s2s_portal.reference_portal import demonstration_words as words
 from s2s_portal.reference_portal.demonstration_acts import ACTS, Story
 from s2s_portal.reference_portal.demonstration_changes import CHANGES
 from s2s_portal.reference_portal.demonstration_decisions import DECISIONS
+from s2s_portal.reference_portal.demonstration_kinds import KINDS
 from s2s_portal.reference_portal.demonstration_schools import (
     ACADEMY,
     CHURCH_PRIMARY,
@@ -69,6 +70,8 @@ PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "closed long ago": ((*JUDGED, "close"), 48),
     "closed early": ((*GIVEN, "close", "waive"), 10),
     "reopened": ((*JUDGED, "close", "reopen"), 5),
+    "trained": ((*GIVEN, "book_training", "train", "evaluate"), 3),
+    "lost": ((*GIVEN, "book", "lose", "book"), 1),
     "with nobody": ((*SENT, "take_up", "accept"), 13),
 }
 OTHER_OFFICER = Actor(
@@ -86,7 +89,11 @@ GAPS = {
     "amend": 1,
     "no_longer_agreed": 1,
     "write": 7,
+    "train": 7,
+    "lose": 7,
+    "evaluate": 1,
     "book": 1,
+    "book_training": 1,
     "issue": 1,
     "acknowledge": 2,
     "assess": 6,
@@ -155,6 +162,8 @@ CAST: tuple[tuple[str, int, str], ...] = (
     ("drafted", JUNIOR, "practitioner"),
     ("handed on", TRUST_PRIMARY, "demo-marlowe"),
     ("beside", HIGH_SCHOOL, "other-practitioner"),
+    ("trained", PRIMARY, "practitioner"),
+    ("lost", PRIMARY, "practitioner"),
 )
 
 
@@ -215,7 +224,7 @@ def _tell(path: str, story: Story, today: date, diary: set[tuple[str, datetime]]
         at = clock.from_local(working_day(today, ago), 9 + len(name) % 6, minute)
         if name == "fill":
             at = clock.from_local(working_day(today, ago), 15, minute)
-        if name == "book":
+        if name in {"book", "book_training"}:
             story.booked.append(_slot(story, working_day(today, ago - VISIT_AFTER), diary))
         by, act = _action(name, story)
         yield Step(at, by, act)
@@ -237,13 +246,14 @@ def _action(name: str, story: Story) -> tuple[Actor, Callable[[UnitOfWork, Actor
     officer = PERSONAS["officer"].actor
     who: dict[str, Actor] = {
         **dict.fromkeys(("start", "fill", "submit", "acknowledge", *CHANGES), story.sender),
+        "evaluate": story.sender,
         **dict.fromkeys((*DECISIONS, "allocate", "reallocate", "join", "close", "reopen"), officer),
         "take_up": officer,
         "give": OTHER_OFFICER,
         "waive": PERSONAS["finance-approver"].actor,
     }
     by = who[name] if name in who else actor(story.practitioner)
-    act = (ACTS | CHANGES | DECISIONS)[name]
+    act = (ACTS | CHANGES | DECISIONS | KINDS)[name]
     index = len(story.booked) - 1  # of the visit that this step is about
     return by, lambda work, by: act(work, story, by, index)
 

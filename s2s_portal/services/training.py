@@ -249,6 +249,8 @@ def share(
         return []
     if not record.support_given:
         raise Refused("Take the other schools off this training first: it did not take place.")
+    if record.kind is not VisitKind.TRAINING:
+        raise Refused("Take the other schools off first: what you recorded is no training.")
     _check_listed(record, "the school that hosts it", None)
     made = []
     for row in joined:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, time
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select, text
@@ -18,6 +20,7 @@ from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.visit import (
+    Attendance,
     Attendee,
     RecordDocument,
     TrainingEvaluation,
@@ -390,6 +393,23 @@ def test_a_referral_that_went_to_somebody_else_gets_no_record(
     session.commit()
     with pytest.raises(Refused, match="no longer open with you"):
         issue(answers(Attending("teachers", 2), Attending("TAs", 2, joined=row)))
+    session.commit()
+    assert session.scalars(select(VisitRecord.issued_at)).all() == [None]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"attendance": Attendance.WEATHER, "reason": "Snow", "attendees": ()}, "not take place"),
+        ({"kind": VisitKind.ADVICE, "people_met": "SENCo"}, "is no training"),
+    ],
+)
+def test_schools_come_off_what_turned_out_to_be_no_training(
+    session: Session, visit: Visit, changes: dict[str, Any], said: str
+) -> None:
+    join()
+    with pytest.raises(Refused, match=said):
+        issue(replace(answers(), **changes))
     session.commit()
     assert session.scalars(select(VisitRecord.issued_at)).all() == [None]
 
