@@ -29,7 +29,7 @@ NAMES: dict[str, str] = {
     "outline": "what a record of its kind asks: `parts`, `timed`, `reached`, `seen`, `travels`",
     "scale": "the words for 1 to 5",
     "several": "whether more than one school takes part in a training",
-    "spent": "the time that a record or a case took: `lines` in words, `records`, `corrected`",
+    "spent": "the time that a record or a case took: `lines` in words, `records`, `corrections`",
     "turns": "everybody who has had the referral, the last first: allocation, ending, notes",
     "why_words": "the words for why a referral went to somebody else, by its code",
     "supporters": "who joins in beside the practitioner",

@@ -163,18 +163,22 @@ class RecordForm(TimeFields):
         return Attendance(chosen) if known else Attendance.HAPPENED, False
 
     def parts(self) -> list[Part]:
-        """What to draw, in order, each with its own words; what was typed elsewhere comes last."""
+        """What to draw, in order, each part with its own words."""
         asked = self.outline
         for part in asked.parts:
             if part.name not in LISTS:
                 self._call(part)
-        return [*asked.parts, *self._left_over(asked)]
+        return list(asked.parts)
+
+    def left_over(self) -> list[Part]:
+        """What was typed and is not asked of the kind that is chosen now."""
+        return list(self._left_over(self.outline))
 
     def _left_over(self, asked: Outline) -> Iterator[Part]:
         for name, part in ANY_KIND.items():
             if self[name].data and not asked.asks(name):
                 self._call(part)
-                self[name].description = "This kind does not ask it. The record keeps it."
+                self[name].description = ""
                 yield part
         for name, rows in ((RECOMMENDATIONS, self.written_rows()), (ATTENDEES, self.people())):
             if rows and not asked.asks(name):
@@ -317,7 +321,7 @@ def record_form(
         )
     else:
         answers = answers_of(record)
-    return RecordForm(
+    form = RecordForm(
         data={
             **{name: getattr(answers, name) for name in Answers.plain_fields()},
             "kind": answers.kind.value,
@@ -331,6 +335,9 @@ def record_form(
             "seen": str(record.version if record else 0),
         }
     )
+    if journey is not None:
+        form.travel_minutes.description = "A guess by the map. Put it right."
+    return form
 
 
 def _seen_as_chosen(seen: bool | None, record: VisitRecord | None) -> str | None:

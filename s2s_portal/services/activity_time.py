@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Integer, Numeric, column, func, select, table
-from sqlalchemy.dialects.postgresql import BOOLEAN
 
 from s2s_portal import audit, clock
 from s2s_portal.database import UnitOfWork, session
@@ -32,7 +31,6 @@ VIEW = table(
     column("write_up_minutes", Integer),
     column("travel_minutes", Integer),
     column("miles", Numeric),
-    column("corrected", BOOLEAN),
     schema="s2s",
 )
 COLUMNS = ("contact_minutes", "preparation_minutes", "write_up_minutes", "travel_minutes", "miles")
@@ -46,7 +44,10 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Spent:
-    """Minutes of each kind, and miles; `records` says of how many records this is the sum."""
+    """Minutes of each kind, and miles; `records` says of how many records this is the sum.
+
+    `corrections` are those of the one record, the first one first.
+    """
 
     contact_minutes: int = 0
     preparation_minutes: int = 0
@@ -54,7 +55,7 @@ class Spent:
     travel_minutes: int = 0
     miles: Decimal = Decimal(0)
     records: int = 1
-    corrected: bool = False
+    corrections: tuple[TimeCorrection, ...] = ()
 
     @property
     def minutes(self) -> int:
@@ -92,7 +93,15 @@ def spoken(minutes: int) -> str:
 def of_record(record: VisitRecord) -> Spent | None:
     """What the issued `record` says now; None where the reader may not know."""
     row = session().execute(select(VIEW).where(VIEW.c.record_id == record.id)).one_or_none()
-    return None if row is None else Spent(**{k: getattr(row, k) for k in (*COLUMNS, "corrected")})
+    if row is None:
+        return None
+    corrections = session().scalars(
+        select(TimeCorrection)
+        .where(TimeCorrection.record_id == record.id)
+        .order_by(TimeCorrection.id)
+    )
+    times: dict[str, Any] = {name: getattr(row, name) for name in COLUMNS}
+    return Spent(**times, corrections=tuple(corrections))
 
 
 def of_case(referral: Referral) -> Spent:

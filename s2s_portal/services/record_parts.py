@@ -224,6 +224,7 @@ OUTLINES: dict[VisitKind, Outline] = {
                 _optional(DISCUSSED),
                 heading="Questions that came up",
                 label="What came up?",
+                otherwise="None were noted.",
                 rows=4,
             ),
             NEXT,
@@ -290,9 +291,9 @@ LOST = Outline(
     (
         replace(
             REASON,
-            heading="What came between",
-            label="What came between?",
-            needed="Enter what came between",
+            heading="What stopped it",
+            label="What stopped it?",
+            needed="Enter what stopped it",
             hint="The school reads this. Say nothing about anybody's health.",
         ),
         replace(NEXT, needed="Enter what happens next", hint="For example, the new day"),
@@ -372,10 +373,11 @@ def attendees(rows: list[Attendee]) -> str:
 
 
 def _attendee(row: Attendee) -> str:
+    role = row.role[:1].upper() + row.role[1:]
     said = f"{row.name}, {row.role}" if row.name else ""
     if row.people:
         people = f"{row.people} {'person' if row.people == 1 else 'people'}"
-        said = f"{said} and {people}" if said else f"{row.role}: {people}"
+        said = f"{said} and {people}" if said else f"{role}: {people}"
     # Before it is issued, the draft holds those of every school.
     of_other = row.joined is not None and row.joined.record_id is None
     return f"{row.joined.school_name}: {said}" if of_other and row.joined else said

@@ -239,7 +239,7 @@ def test_what_another_kind_asked_stays_on_the_page_and_in_the_record(
     }
     page = write(client, typed | {"kind": "RES", "rows": "show"}, status=200)
     assert page.value("observed") == typed["observed"]
-    assert "This kind does not ask it." in page.words
+    assert "Written before, and not asked now" in page.words
     assert page.value("recommendations-0-strategy") == "A quiet start"
     assert page.value("started_at") == "9:30"  # hidden, for when the kind is changed back
     answers = Answers(
@@ -347,7 +347,7 @@ def test_a_visit_that_did_not_happen_asks_why_and_what_next(
     client.sign_on("practitioner")
     lost = {"took_place": "weather", "check": "1", "travel_minutes": "0:40", "miles": "21.5"}
     page = write(client, lost, status=422)
-    assert page.errors == ["Enter what came between", "Enter what happens next"]
+    assert page.errors == ["Enter what stopped it", "Enter what happens next"]
     assert page.document.xpath("//main//textarea/@name") == ["reason", "next_visit"]
     assert not page.document.xpath("//*[@id='recommendations-heading']")
     page = write(
@@ -636,7 +636,10 @@ def test_time_is_corrected_by_a_row_of_its_own(
         client.post("visits.time", form | {"reason": "I came home early"}, **HERE)
     page = client.get("visits.read", **HERE)
     assert "1 hour 30 minutes" in page.words
-    assert "This was corrected after the record had been issued." in page.words
+    assert "Pat Practitioner: I came home early" in page.words
+    assert "I came home early" in client.sign_on("officer").get("visits.read", **HERE).words
+    assert "home early" not in client.sign_on("senco").get("visits.read", **HERE).words
+    client.sign_on("practitioner")
     session.commit()
     [kept] = session.scalars(select(TimeCorrection)).all()
     assert (kept.contact_minutes, kept.travel_minutes, kept.miles) == (60, 30, 12)

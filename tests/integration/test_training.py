@@ -193,6 +193,15 @@ def test_only_an_open_referral_of_their_own_joins(
     assert session.scalars(select(TrainingSchool)).all() == []
 
 
+def test_a_referral_that_came_later_does_not_join(session: Session, visit: Visit) -> None:
+    session.commit()
+    theirs = session.scalars(select(Referral).where(Referral.reference == JOINS)).one()
+    theirs.received_on = date(2019, 5, 15)
+    session.commit()
+    with pytest.raises(Refused, match="Select a school from the list"):
+        join()
+
+
 def test_only_a_training_is_shared(client: Client, session: Session, visit: Visit) -> None:
     session.commit()
     session.get_one(Visit, visit.id).kind = VisitKind.ADVICE
@@ -294,7 +303,7 @@ def test_who_took_part_is_asked_of_each_school(client: Client, visit: Visit) -> 
         assert page.value("attendees-0-people") == typed
     form |= {"attendees-1-role": "SENCo", "check": "1", "seen": "1"}
     page = client.follow(client.post("visits.record", form, **HERE))
-    assert "teachers: 12 people" in page.words
+    assert "Teachers: 12 people" in page.words
     assert "Otherham Invented High: Ada O'Brien-Łukasz, SENCo" in page.words
 
 
@@ -304,7 +313,7 @@ def test_each_school_gets_its_own_part_and_no_other(
     page = client.sign_on("other-senco").get("visits.read", **THERE)
     assert "Signs <b> =1+1" in page.words
     assert "A sheet" in page.words
-    assert "teaching assistants: 4 people" in page.words
+    assert "Teaching assistants: 4 people" in page.words
     assert "Little Snoring Invented Primary, with other schools" in page.words
     for kept_back in (SECRET, "12 people", "Ada O'Brien", HOST, OTHER_JOINS, "Acle"):
         assert kept_back not in page.text
@@ -314,7 +323,7 @@ def test_each_school_gets_its_own_part_and_no_other(
     client.get("visits.read", status=404, **HERE)
     page = client.sign_on("senco").get("visits.read", **HERE)
     assert SECRET in page.words
-    assert "teachers: 12 people" in page.words
+    assert "Teachers: 12 people" in page.words
     for kept_back in ("4 people", "Ada O'Brien", "Otherham", "Acle"):
         assert kept_back not in page.text
     client.get("visits.read", status=404, **THERE)
