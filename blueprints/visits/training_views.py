@@ -38,7 +38,8 @@ def training_schools(reference: str, number: int) -> ResponseReturnValue:
         except Refused as error:
             refuse(form, error)
         else:
-            flash("The school joins. It has been told when and where.", DONE)
+            told = "" if visits.is_over(visit) else " It has been told when and where."
+            flash(f"The school joins.{told}", DONE)
             return redirect(url_for(".training_schools", reference=reference, number=number))
     return page(
         "s2s/visits/training.html",
@@ -55,7 +56,7 @@ def _leaves(form: JoinForm, reference: str, number: int, row: int) -> bool:
     except Refused as error:
         refuse(form, error)
         return False
-    flash("The school no longer takes part. It has been told.", DONE)
+    flash("The school no longer takes part.", DONE)
     return True
 
 

@@ -158,8 +158,6 @@ def record(reference: str, number: int) -> ResponseReturnValue:
     if draft is not None and draft.issued_at is not None and request.method == "GET":
         return redirect(url_for(".read", reference=reference, number=number))
     form = record_form(visit, draft, travel.guess(visit) if draft is None else None)
-    joined = training.schools(visit)
-    several = offer_schools(form, visit.referral.school_name, joined)
     wanted = request.form.get("rows", "")
     if wanted:
         form.change_rows(wanted)
@@ -167,13 +165,19 @@ def record(reference: str, number: int) -> ResponseReturnValue:
         answer = _save(form, visit)
         if answer is not None:
             return answer
+    return _record_page(form, reference, number)
+
+
+def _record_page(form: RecordForm, reference: str, number: int) -> ResponseReturnValue:
+    visit = visits.get(reference, number)
+    joined = training.schools(visit)
     return page(
         "s2s/visits/record.html",
         form=form,
         outline=form.outline,
-        visit=visits.get(reference, number),
-        joined=training.schools(visit) if form.out_of_order else joined,
-        several=several,
+        visit=visit,
+        joined=joined,
+        several=offer_schools(form, visit.referral.school_name, joined),
     )
 
 

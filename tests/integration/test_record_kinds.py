@@ -19,6 +19,7 @@ from s2s_portal.errors import OutOfOrder, Refused
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.clocks import ClockState, ReferralClock
 from s2s_portal.models.codes import Action, Status
+from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.terms import Step
 from s2s_portal.models.visit import (
@@ -670,6 +671,21 @@ def test_only_who_wrote_the_record_corrects_its_time(
     client.post("visits.time", {"reason": "x"}, status=status, **HERE)
     session.commit()
     assert session.scalars(select(TimeCorrection)).all() == []
+
+
+def test_who_joins_in_corrects_no_time_of_another(
+    client: Client, session: Session, visit: Visit
+) -> None:
+    issue(WHOLE)
+    session.commit()
+    row = session.get_one(Referral, visit.referral_id)
+    rows.beside(session, row, session.get_one(Allocation, visit.allocation_id), "colleague")
+    session.commit()
+    session.execute(text("SET LOCAL ROLE NONE"))
+    session.execute(text("UPDATE s2s.supporter SET role = 'joint'"))
+    session.commit()
+    page = client.sign_on("colleague").get("visits.time", status=403, **HERE)
+    assert "Only the practitioner who wrote this record can correct its time." in page.words
 
 
 def test_a_draft_has_no_time_to_correct(client: Client, visit: Visit) -> None:

@@ -153,6 +153,7 @@ def test_a_school_joins_is_told_and_is_taken_off_again(
     session.commit()
     page = client.sign_on("practitioner").get("visits.training_schools", **HERE)
     assert "No other school has joined." in page.words
+    assert page.document.xpath("//main//form//button/@name")[0] == "join"  # what Enter presses
     offered = page.document.xpath("//input[@name='reference']/@value")
     assert offered == [OTHER_JOINS, JOINS]  # of other schools, open, and theirs
     page = client.post("visits.training_schools", {}, status=422, **HERE)
@@ -191,6 +192,16 @@ def test_only_an_open_referral_of_their_own_joins(
     client.post("visits.training_schools", {"reference": reference}, status=422, **HERE)
     session.commit()
     assert session.scalars(select(TrainingSchool)).all() == []
+
+
+def test_who_shadows_in_a_case_lets_its_school_join_nothing(session: Session, visit: Visit) -> None:
+    session.commit()
+    theirs = session.scalars(select(Referral).where(Referral.reference == NOT_THEIRS)).one()
+    given = session.scalars(select(Allocation).where(Allocation.referral_id == theirs.id)).one()
+    rows.beside(session, theirs, given, "practitioner")
+    session.commit()
+    with pytest.raises(Refused, match="Select a school from the list"):
+        join(NOT_THEIRS)
 
 
 def test_a_referral_that_came_later_does_not_join(session: Session, visit: Visit) -> None:
@@ -293,6 +304,9 @@ def test_who_took_part_is_asked_of_each_school(client: Client, visit: Visit) -> 
     ]
     page = client.post("visits.record", form | {"rows": "attendees-add"}, status=200, **HERE)
     assert page.value("attendees-2-role") == ""
+    for row in (0, 1, 2):  # the new one too
+        offered = page.document.xpath(f"//select[@name='attendees-{row}-joined']/option/text()")
+        assert offered == ["Little Snoring Invented Primary", "Otherham Invented High"]
     page = client.post("visits.record", form | {"rows": "attendees-remove-0"}, status=200, **HERE)
     assert page.value("attendees-0-name") == "Ada O'Brien-Łukasz"
     for typed in ("0", "1000", "many", "²"):
@@ -502,7 +516,10 @@ def test_after_closing_nothing_is_changed(client: Client, session: Session, shar
     with act("other-senco"), unit_of_work() as work, pytest.raises(OutOfOrder):
         by = world.ACTORS["other-senco"]
         training.evaluate(work, records.get(JOINS, 1), useful=1, confident=1, words="", by=by)
-    session.commit()
+    late = text("UPDATE s2s.training_evaluation SET useful = 1, by_id = 'other-senco'")
+    with act("other-senco"), pytest.raises(DBAPIError, match="row-level security"):
+        session.execute(late)
+    session.rollback()
     assert session.scalars(select(TrainingEvaluation.useful)).all() == [4]
     assert "4, quite" in client.get("visits.read", **THERE).words
 
