@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from s2s_portal import Actor, clock
 from s2s_portal.database import UnitOfWork
@@ -73,7 +74,7 @@ def _lose(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
     _issue(work, made, answers, by)
 
 
-def _when(visit: Visit) -> dict[str, object]:
+def _when(visit: Visit) -> dict[str, Any]:
     starts, ends = clock.local(visit.starts_at), clock.local(visit.ends_at)
     return {
         "kind": visit.kind,

@@ -171,7 +171,7 @@ def _between(answers: object) -> int:
     starts, ends = getattr(answers, "started_at", None), getattr(answers, "finished_at", None)
     if starts is None or ends is None:
         return 0
-    return (ends.hour - starts.hour) * 60 + int(ends.minute) - int(starts.minute)
+    return int(ends.hour - starts.hour) * 60 + int(ends.minute - starts.minute)
 
 
 def missing(answers: Answers) -> list[Problem]:
