@@ -94,6 +94,8 @@ class Action(StrEnum):
     HANDED_OVER = "handed_over"
     PANEL_LISTED = "panel_listed"
     PANEL_REMOVED = "panel_removed"
+    RECORD_DISPUTED = "record_disputed"
+    DISPUTE_SETTLED = "dispute_settled"
 
 
 # How a practitioner is found stays inside the service: a school reads who it is in the end.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     Boolean,
@@ -19,13 +20,16 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 
 from s2s_portal import clock
 from s2s_portal.database import Base
 from s2s_portal.models.columns import Done, choice, instant, key, words
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral
+
+if TYPE_CHECKING:
+    from s2s_portal.models.reply import RecordReply
 
 
 class VisitKind(StrEnum):
@@ -143,12 +147,19 @@ class VisitRecord(Base):
     author_name: Mapped[str] = mapped_column(Text)
     saved_at: Mapped[instant] = mapped_column(default=clock.now)
     issued_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    # The last day on which the school can dispute what it says, fixed when it is issued.
+    dispute_until: Mapped[date | None]
+    # Whether the school disputes it and that is not settled; known where a list has asked.
+    is_disputed: Mapped[bool | None] = query_expression()
     recommendations: Mapped[list[Recommendation]] = relationship(
         lazy="raise_on_sql", cascade="all, delete-orphan", order_by="Recommendation.position"
     )
     addenda: Mapped[list[Addendum]] = relationship(lazy="raise_on_sql", order_by="Addendum.number")
     acknowledgement: Mapped[Acknowledgement | None] = relationship(
         lazy="raise_on_sql", uselist=False
+    )
+    replies: Mapped[list[RecordReply]] = relationship(
+        lazy="raise_on_sql", order_by="RecordReply.number"
     )
 
     __mapper_args__ = {"version_id_col": version}
@@ -180,6 +191,9 @@ class Addendum(Done, Base):
     record_id: Mapped[int] = mapped_column(ForeignKey(VisitRecord.id))
     number: Mapped[int] = mapped_column(SmallInteger)
     text: Mapped[str] = mapped_column(Text)
+    dispute_until: Mapped[date | None]
+    # The school's reply that it answers, if it answers one.
+    reply_id: Mapped[int | None] = mapped_column(ForeignKey("s2s.record_reply.id"))
 
 
 class Acknowledgement(Done, Base):
@@ -192,16 +206,18 @@ class Acknowledgement(Done, Base):
 
 
 class RecordDocument(Base):
-    """The PDF of a record as it stood with its first `addenda` addenda: kept, so that the record
-    read years later is still that one. `sha256` is the hex digest of `content`."""
+    """The PDF of a record as it stood with so many addenda, replies and settled ones: kept, so that
+    the record read years later is still that one. `sha256` is the hex digest of `content`."""
 
     __tablename__ = "record_document"
-    __table_args__ = (UniqueConstraint("record_id", "addenda"),)
+    __table_args__ = (UniqueConstraint("record_id", "addenda", "replies", "settled"),)
 
     id: Mapped[key]
     referral_id: Mapped[int] = mapped_column(ForeignKey(Referral.id))
     record_id: Mapped[int] = mapped_column(ForeignKey(VisitRecord.id))
     addenda: Mapped[int] = mapped_column(SmallInteger, default=0)
+    replies: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
+    settled: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
     made_at: Mapped[instant] = mapped_column(default=clock.now)
     sha256: Mapped[str] = mapped_column(Text)
     content: Mapped[bytes] = mapped_column(LargeBinary)

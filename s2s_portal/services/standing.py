@@ -105,6 +105,8 @@ HAPPENED = {
     Action.HANDED_OVER: "Handed to another team of the council",
     Action.PANEL_LISTED: "Put on the agenda of a panel",
     Action.PANEL_REMOVED: "Taken off the agenda of a panel",
+    Action.RECORD_DISPUTED: "A fact in a visit record disputed by the school",
+    Action.DISPUTE_SETTLED: "A disputed fact settled",
 }
 
 COLOURS = {
