@@ -119,6 +119,16 @@ class RecordIssued(OutOfOrder):
     """An issued visit record never changes; write an addendum."""
 
 
+class RecordDamaged(S2SError):
+    """The kept PDF of a record is not the one whose digest was kept with it: nobody gets it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This PDF is not the one that was kept when the record was issued, so we do not hand it"
+            " out. The record itself can be read on its page. Tell the SEND officer."
+        )
+
+
 class NoTerms(Refused):
     """No service terms cover the date of receipt, so no fee can be stated."""
 

@@ -82,6 +82,13 @@ SETTINGS: tuple[Setting, ...] = (
         " reminds it 5 school days before, and then the referral is closed as not answered.",
     ),
     Setting(
+        "S2S_DISPUTE_SCHOOL_DAYS",
+        10,
+        int,
+        "How many of its own school days a school has to dispute a fact of a visit record or of an"
+        " addendum; the last day is fixed when that is issued.",
+    ),
+    Setting(
         "S2S_OFFER_WORKING_DAYS",
         3,
         int,

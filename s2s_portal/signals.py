@@ -41,6 +41,7 @@ MEANINGS: dict[str, str] = {
     "pull": "Number of the pull.",
     "reason": "Why, by its code, or the code of the other service; empty when it was accepted.",
     "reference": "The referral's reference, such as `S2S-26-7K4P`.",
+    "reply": "Number of the school's reply, within its visit record.",
     "reverses": "Number of the charge that it undoes.",
     "route": "How Finance collects it: `INTERNAL` or `INVOICE`.",
     "section": "Which section of the referral, by its key (`needs` ...).",
@@ -138,6 +139,24 @@ record_acknowledged = _signal(
     "urn",
     "by",
     "visit",
+)
+record_disputed = _signal(
+    "record_disputed",
+    "The school disputes a fact in an issued record.",
+    "reference",
+    "urn",
+    "by",
+    "visit",
+    "reply",
+)
+dispute_settled = _signal(
+    "dispute_settled",
+    "The school or an officer has said that a disputed fact is settled.",
+    "reference",
+    "urn",
+    "by",
+    "visit",
+    "reply",
 )
 outcomes_recorded = _signal(
     "outcomes_recorded",

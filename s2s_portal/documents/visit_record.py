@@ -14,6 +14,10 @@ from s2s_portal.documents.fonts import FAMILIES
 from s2s_portal.documents.plain_text import paragraphs, printable
 from s2s_portal.documents.typesetting import typeset
 
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
 _SEEN = {True: "Yes", False: "No", None: "Not part of this visit"}
 
 
@@ -29,12 +33,33 @@ class RecommendationLine:
 
 @dataclass(frozen=True, slots=True)
 class AddendumLine:
-    """A correction or addition made after issue. `written_at` must be aware."""
+    """A correction or addition made after issue. `written_at` must be aware.
+
+    `answers` is the number of the school's reply that it answers, None for none.
+    """
 
     number: int
     text: str
     written_by: str
     written_at: datetime
+    answers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyLine:
+    """What the school disputes: which part in words, what it says, and how that was settled.
+
+    `settled_by` says who and for whom, or is None while it is open. Instants must be aware.
+    """
+
+    number: int
+    part: str
+    text: str
+    written_by: str
+    written_at: datetime
+    settled_by: str | None = None
+    settled_at: datetime | None = None
+    settled_words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +91,7 @@ class VisitRecordDocument:
     issued_by: str
     about: str
     addenda: tuple[AddendumLine, ...] = ()
+    replies: tuple[ReplyLine, ...] = ()
     acknowledged_by: str | None = None
     acknowledged_at: datetime | None = None
 
@@ -99,6 +125,7 @@ def _sheet(record: VisitRecordDocument) -> dict[str, object]:
         "resources_given": paragraphs(record.resources_given),
         "next_visit": paragraphs(record.next_visit),
         "addenda": [_addendum(line) for line in record.addenda],
+        "replies": [_reply(line) for line in record.replies],
         "acknowledged": _acknowledged(record),
     }
 
@@ -127,10 +154,26 @@ def _recommendation(line: RecommendationLine) -> dict[str, object]:
 
 
 def _addendum(line: AddendumLine) -> dict[str, object]:
+    answers = f", in answer to reply {line.answers} of the school" if line.answers else ""
     return {
         "number": str(line.number),
         "text": paragraphs(line.text),
-        "written": f"Written by {printable(line.written_by)} on {_moment(line.written_at)}",
+        "written": f"Written by {printable(line.written_by)} on {_moment(line.written_at)}{answers}",
+    }
+
+
+def _reply(line: ReplyLine) -> dict[str, object]:
+    settled = "Not settled when this copy was made."
+    if line.settled_by is not None and line.settled_at is not None:
+        settled = f"Settled: {printable(line.settled_by)} on {_moment(line.settled_at)}."
+    return {
+        "number": str(line.number),
+        "part": printable(line.part),
+        "text": paragraphs(line.text),
+        "written": f"Written for the school by {printable(line.written_by)}"
+        f" on {_moment(line.written_at)}",
+        "settled": settled,
+        "settled_words": paragraphs(line.settled_words),
     }
 
 
@@ -151,8 +194,9 @@ def _hours(start: time | None, finish: time | None) -> str:
 
 
 def _day(day: date) -> str:
-    """`14 May 2019`, as GOV.UK writes dates."""
-    return f"{day.day} {day:%B %Y}"
+    """`14 May 2019`, as GOV.UK writes dates; in English whatever locale the host has set, as the
+    same record is the same bytes everywhere."""
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
 def _clock(at: time) -> str:

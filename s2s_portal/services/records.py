@@ -19,17 +19,17 @@ from s2s_portal.errors import NotAllowed, NotFound, OutOfOrder, RecordIssued, Re
 from s2s_portal.identity import Actor, Role
 from s2s_portal.models.codes import Action, Status, Withdrawal
 from s2s_portal.models.practitioner import Allocation
-from s2s_portal.models.reallocation import Supporter
 from s2s_portal.models.referral import Referral
-from s2s_portal.models.visit import (
-    Acknowledgement,
-    Addendum,
-    Recommendation,
-    RecordDocument,
-    Visit,
-    VisitRecord,
+from s2s_portal.models.reply import RecordReply
+from s2s_portal.models.visit import Acknowledgement, Addendum, Recommendation, Visit, VisitRecord
+from s2s_portal.services import (
+    notices,
+    record_documents,
+    referrals,
+    reply_reading,
+    supporting,
+    visits,
 )
-from s2s_portal.services import notices, record_documents, referrals, supporting, visits
 from s2s_portal.services.record_answers import Answers, answers_of, check, missing
 from s2s_portal.services.terms import written
 
@@ -37,6 +37,7 @@ PARTS = (
     selectinload(VisitRecord.recommendations),
     selectinload(VisitRecord.addenda),
     selectinload(VisitRecord.acknowledgement),
+    selectinload(VisitRecord.replies).joinedload(RecordReply.settlement),
     joinedload(VisitRecord.visit).joinedload(Visit.referral),
 )
 
@@ -180,8 +181,9 @@ def issue(work: UnitOfWork, visit: Visit, *, seen: int, by: Actor) -> VisitRecor
         raise Refused(problem.text, field=problem.field)
     record.author_id, record.author_name = by.id, by.name
     record.issued_at = clock.now()
+    record.dispute_until = reply_reading.last_day(record.issued_at, referral.urn)
     work.flush()
-    record_documents.store(work, record, referral, _made_by(visit))
+    record_documents.store(work, record, referral, record_documents.made_by(visit))
     _tell_school(work, "record_issued", Action.RECORD_ISSUED, referral, visit.number, by)
     signals.tell(work, signals.visit_recorded, **_of(referral, visit, by))
     work.flush()
@@ -189,30 +191,14 @@ def issue(work: UnitOfWork, visit: Visit, *, seen: int, by: Actor) -> VisitRecor
     return record
 
 
-def _made_by(visit: Visit) -> Allocation | Supporter:
-    """By whose name and school a visit was made: whoever had the case then, or supported it."""
-    made = session().get_one(Allocation, visit.allocation_id)
-    if made.practitioner_id == visit.practitioner_id:
-        return made
-    beside = (
-        session()
-        .scalars(
-            select(Supporter)
-            .where(
-                Supporter.referral_id == visit.referral_id,
-                Supporter.practitioner_id == visit.practitioner_id,
-            )
-            .order_by(Supporter.id)
-        )
-        .first()
-    )
-    return beside or made
-
-
-def add_addendum(work: UnitOfWork, record: VisitRecord, *, text: str, by: Actor) -> Addendum:
+def add_addendum(
+    work: UnitOfWork, record: VisitRecord, *, text: str, answers: int = 0, by: Actor
+) -> Addendum:
     """Add a numbered addendum to an issued record and make its PDF anew.
 
-    The same words sent twice in a row are one addendum. Raises OutOfOrder for a draft.
+    `answers` is the number of the school's reply that it answers, 0 for none. The same words sent
+    twice in a row are one addendum. Raises OutOfOrder for a draft, Refused without words or for a
+    reply that there is not.
     """
     visit = work.session.get_one(Visit, record.visit_id)
     referral = _locked(visit)
@@ -225,18 +211,23 @@ def add_addendum(work: UnitOfWork, record: VisitRecord, *, text: str, by: Actor)
     last = whole.addenda[-1] if whole.addenda else None
     if last is not None and (last.text, last.by_id) == (text, by.id):
         return last
+    reply = next((one for one in whole.replies if one.number == answers), None)
+    if answers and reply is None:
+        raise Refused("Select which of the school's replies this answers.", field="answers")
     addendum = Addendum(
         referral_id=referral.id,
         record_id=whole.id,
         number=(last.number if last else 0) + 1,
         text=text,
+        dispute_until=reply_reading.last_day(clock.now(), referral.urn),
+        reply_id=reply.id if reply else None,
         by_id=by.id,
         by_name=by.name,
     )
     work.session.add(addendum)
     work.flush()
     work.session.refresh(whole, ["addenda"])
-    record_documents.store(work, whole, referral, _made_by(visit))
+    record_documents.store(work, whole, referral, record_documents.made_by(visit))
     _tell_school(work, "addendum_written", Action.ADDENDUM_WRITTEN, referral, visit.number, by)
     signals.tell(
         work, signals.addendum_written, addendum=addendum.number, **_of(referral, visit, by)
@@ -289,19 +280,11 @@ def _acknowledged_before(work: UnitOfWork, record: VisitRecord) -> str:
 
 
 def document(record: VisitRecord) -> bytes:
-    """The PDF of the record with all its addenda, as it was made when the last was written.
+    """The PDF of the record as it stands, as `record_documents.latest` keeps it.
 
-    Raises NotFound for a draft.
+    Raises NotFound for a draft, RecordDamaged when the bytes are not those that were kept.
     """
-    content = session().scalar(
-        select(RecordDocument.content)
-        .where(RecordDocument.record_id == record.id)
-        .order_by(RecordDocument.addenda.desc())
-        .limit(1)
-    )
-    if content is None:
-        raise NotFound()
-    return content
+    return record_documents.latest(record.id)
 
 
 def _hold(visit: Visit, by: Actor) -> Referral:

@@ -19,7 +19,7 @@ from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.reallocation import Supporter
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.visit import Visit, VisitRecord
-from s2s_portal.services import holding
+from s2s_portal.services import holding, reply_reading
 from s2s_portal.services.labels import date_words
 
 PLAIN = {
@@ -293,7 +293,7 @@ def visits(referral: Referral) -> Sequence[Visit]:
     """
     if not was_given(referral):
         return []
-    return (
+    found = (
         session()
         .scalars(
             select(Visit)
@@ -303,3 +303,5 @@ def visits(referral: Referral) -> Sequence[Visit]:
         )
         .all()
     )
+    reply_reading.note_disputed(found)
+    return found
