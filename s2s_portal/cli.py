@@ -208,9 +208,10 @@ def practitioners(file: Path, preview: bool) -> None:
 @plainly
 def keep_drafts() -> None:
     """Give notice of old drafts and delete expired ones, as the worker does each morning."""
-    from s2s_portal.services import drafts
+    from s2s_portal.services import drafts, record_copies
 
     click.echo(str(drafts.upkeep()))
+    record_copies.upkeep()
 
 
 @intake_group.command("list")

@@ -93,10 +93,11 @@ def build(app: Flask, engine: Engine) -> procrastinate.App:
     @jobs.periodic(cron="12 6 * * *")
     @jobs.task(name=KEEP_DRAFTS, queue="upkeep", queueing_lock=KEEP_DRAFTS)
     def keep_drafts(timestamp: int) -> None:  # noqa: ARG001
-        from s2s_portal.services import drafts
+        from s2s_portal.services import drafts, record_copies
 
         with app.app_context(), acting_as(SYSTEM):
             drafts.upkeep()
+            record_copies.upkeep()
 
     @jobs.periodic(cron="22 6 * * *")
     @jobs.task(name=KEEP_QUESTIONS, queue="upkeep", queueing_lock=KEEP_QUESTIONS)

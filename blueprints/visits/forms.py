@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date, time
 from typing import Any
 
+from werkzeug.datastructures import MultiDict
 from wtforms import Field, Form, FormField, RadioField, SelectField, ValidationError
 from wtforms.fields import SelectChoice
 
@@ -218,21 +219,24 @@ class RecordForm(S2SForm):
             self.recommendations.append_entry()
 
 
-def record_form(visit: Visit, record: VisitRecord | None) -> RecordForm:
-    """The form as sent, else filled from the draft, else from the booking."""
+def record_form(
+    visit: Visit, record: VisitRecord | None, typed: MultiDict[str, str] | None = None
+) -> RecordForm:
+    """The form as sent, or as `typed` and kept, else filled from the draft, else from the booking."""
     if record is None:
         starts, ends = clock.local(visit.starts_at), clock.local(visit.ends_at)
         answers = Answers(visit.kind, starts.date(), starts.time(), ends.time())
     else:
         answers = answers_of(record)
     return RecordForm(
+        formdata=typed,
         data={
             **{name: getattr(answers, name) for name in Answers.plain_fields()},
             "kind": answers.kind.value,
             "pupil_seen": _seen_as_chosen(answers.pupil_seen, record),
             "recommendations": [vars(advice) for advice in answers.recommendations],
             "seen": str(record.version if record else 0),
-        }
+        },
     )
 
 

@@ -15,8 +15,8 @@ from s2s_portal.access import allow, lead, officer, practitioner, school
 from s2s_portal.blueprints import threads
 from s2s_portal.blueprints.forms import ButtonForm
 from s2s_portal.blueprints.pages import link_of_visitor, page, pdf, refuse
+from s2s_portal.blueprints.visits import kept_typing
 from s2s_portal.blueprints.visits.forms import (
-    AddendumForm,
     BookForm,
     HandOverForm,
     IssueForm,
@@ -25,8 +25,9 @@ from s2s_portal.blueprints.visits.forms import (
     record_form,
 )
 from s2s_portal.database import unit_of_work
-from s2s_portal.errors import NotFound, OutOfOrder, RecordIssued, Refused, Stale
+from s2s_portal.errors import NotFound, RecordIssued, Refused, Stale
 from s2s_portal.identity import Role, current_actor
+from s2s_portal.models.reply import RecordCopy
 from s2s_portal.models.visit import Visit, VisitKind
 from s2s_portal.services import (
     allocation_history,
@@ -35,11 +36,14 @@ from s2s_portal.services import (
     caseload,
     changes,
     closing,
+    concerns,
     handing,
     offers,
     reading,
+    record_copies,
     records,
     referrals,
+    reply_reading,
     standing,
     supporting,
     visits,
@@ -147,21 +151,23 @@ def _after_booking(reference: str, visit: Visit) -> ResponseReturnValue:
 
 @bp.route("/<reference>/<int:number>/record", methods=["GET", "POST"])
 @allow(practitioner)
+@kept_typing.gives_back(RecordForm)
 def record(reference: str, number: int) -> ResponseReturnValue:
     """Write the draft record. Saving may be incomplete; checking for issue may not."""
     visit = _own_visit(reference, number)
     draft = records.draft(visit)
     if draft is not None and draft.issued_at is not None and request.method == "GET":
         return redirect(url_for(".read", reference=reference, number=number))
-    form = record_form(visit, draft)
+    copy, typed = kept_typing.offered(visit)
+    form = record_form(visit, draft, typed)
     wanted = request.form.get("rows", "")
     if wanted:
         form.change_rows(wanted)
     elif form.validate_on_submit():
-        answer = _save(form, visit)
-        if answer is not None:
-            return answer
-    return _record_page(form, reference, number)
+        return _save(form, visit) or _record_page(form, reference, number)
+    if request.method == "POST":
+        kept_typing.keep_unsaved(reference, number)
+    return _record_page(form, reference, number, copy)
 
 
 def _save(form: RecordForm, visit: Visit) -> ResponseReturnValue | None:
@@ -172,10 +178,12 @@ def _save(form: RecordForm, visit: Visit) -> ResponseReturnValue | None:
             draft = records.save(
                 work, visit, answers=form.answers(), seen=form.seen_version, by=current_actor()
             )
+            record_copies.forget(work, visit, by=current_actor())
             form.seen.data = str(draft.version)
             problems = missing(answers_of(draft))
     except Refused as error:
         refuse(form, error)
+        kept_typing.keep_unsaved(reference, number)
         if isinstance(error, Stale):
             form.seen.data = str(_version(reference, number))
         return None
@@ -193,8 +201,15 @@ def _version(reference: str, number: int) -> int:
     return draft.version if draft else 0
 
 
-def _record_page(form: RecordForm, reference: str, number: int) -> ResponseReturnValue:
-    return page("s2s/visits/record.html", form=form, visit=visits.get(reference, number))
+def _record_page(
+    form: RecordForm, reference: str, number: int, copy: RecordCopy | None = None
+) -> ResponseReturnValue:
+    visit = visits.get(reference, number)
+    button = ButtonForm() if copy else None
+    said = concerns.latest(visit)
+    return page(
+        "s2s/visits/record.html", form=form, visit=visit, copy=copy, button=button, said=said
+    )
 
 
 @bp.route("/<reference>/<int:number>/issue", methods=["GET", "POST"])
@@ -208,6 +223,7 @@ def issue(reference: str, number: int) -> ResponseReturnValue:
                 visit = visits.get(reference, number)
                 records.issue(work, visit, seen=form.seen.version, by=current_actor())
         except RecordIssued:
+            flash("This record has been issued already. It is as it was then.", DONE)
             return redirect(url_for(".read", reference=reference, number=number))
         except Refused as error:
             refuse(form, error)
@@ -226,27 +242,13 @@ def _issue_page(form: IssueForm, reference: str, number: int) -> ResponseReturnV
         return redirect(url_for(".record", reference=reference, number=number))
     form.seen.data = str(draft.version)
     return page(
-        "s2s/visits/issue.html", form=form, visit=visit, record=draft, kinds=visits.KIND_NAMES
+        "s2s/visits/issue.html",
+        form=form,
+        visit=visit,
+        record=draft,
+        kinds=visits.KIND_NAMES,
+        said=concerns.latest(visit),
     )
-
-
-@bp.route("/<reference>/<int:number>/addendum", methods=["GET", "POST"])
-@allow(practitioner)
-def addendum(reference: str, number: int) -> ResponseReturnValue:
-    """Add to an issued record, which itself stays as it is."""
-    form = AddendumForm()
-    found = records.get(reference, number)
-    visits.place_to_write(found.visit.referral, current_actor())
-    if form.validate_on_submit():
-        try:
-            with unit_of_work() as work:
-                records.add_addendum(work, found, text=form.text.data, by=current_actor())
-        except Refused as error:
-            refuse(form, error)
-        else:
-            flash("The addendum has been added. The school has been told.", DONE)
-            return redirect(url_for(".read", reference=reference, number=number))
-    return page("s2s/visits/addendum.html", form=form, reference=reference, number=number)
 
 
 @bp.route("/<reference>/outcomes", methods=["GET", "POST"])
@@ -316,6 +318,9 @@ def read(reference: str, number: int) -> ResponseReturnValue:
         kinds=visits.KIND_NAMES,
         is_school=actor.has(Role.REFERRER) and referral.urn in actor.establishments,
         is_mine=place is not None and place.writes,
+        part_of=reply_reading.part_of,
+        last_day=reply_reading.until(record, referral.urn),
+        still_open=reply_reading.still_open(record, referral.urn),
     )
 
 
@@ -325,21 +330,6 @@ def document(reference: str, number: int) -> ResponseReturnValue:
     """The record as an accessible PDF, to keep; it can do nothing in a browser."""
     record = records.get(reference, number)
     return pdf(f"{record.visit.referral.reference}-visit-{number}", records.document(record))
-
-
-@bp.post("/<reference>/<int:number>/acknowledge")
-@allow(school)
-def acknowledge(reference: str, number: int) -> ResponseReturnValue:
-    """The school has read it; a second time is told who did so first."""
-    record = records.get(reference, number)
-    if ButtonForm().validate_on_submit():
-        try:
-            with unit_of_work() as work:
-                records.acknowledge(work, record, by=current_actor())
-            flash("Thank you. The practitioner has been told that you have read this record.", DONE)
-        except OutOfOrder as error:
-            flash(str(error), DONE)
-    return redirect(url_for(".read", reference=reference, number=number))
 
 
 def _own_referral(reference: str) -> Any:

@@ -32,6 +32,7 @@ from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.colleague import Contribution, HeadRemark
 from s2s_portal.models.match import MatchMark
 from s2s_portal.models.referral import Referral
+from s2s_portal.models.reply import RecordCopy
 from s2s_portal.services import attachments, calendar, notices, referrals
 from s2s_portal.services.terms import written
 from s2s_portal.state import setting
@@ -50,6 +51,7 @@ FORGOTTEN: tuple[type[Base], ...] = (
     MatchMark,
     Contribution,
     HeadRemark,
+    RecordCopy,
 )
 KEPT_TABLES = frozenset(
     {
@@ -87,6 +89,9 @@ KEPT_TABLES = frozenset(
         "addendum",
         "acknowledgement",
         "record_document",
+        "record_reply",
+        "reply_settlement",
+        "concern",
     }
 )
 # Columns of the referral itself that a draft fills in, and what they are afterwards.

@@ -13,12 +13,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import joinedload, selectinload
 from sqlalchemy.orm.attributes import flag_modified
 
-from s2s_portal import audit, clock, signals
-from s2s_portal.database import UnitOfWork, session
+from s2s_portal import audit, clock, references, signals
+from s2s_portal.database import UnitOfWork, apart, session
 from s2s_portal.errors import NotAllowed, NotFound, OutOfOrder, RecordIssued, Refused, Stale
-from s2s_portal.identity import Actor, Role
+from s2s_portal.identity import SYSTEM, Actor, Role
 from s2s_portal.models.codes import Action, Status, Withdrawal
-from s2s_portal.models.practitioner import Allocation
+from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.reply import RecordReply
 from s2s_portal.models.visit import Acknowledgement, Addendum, Recommendation, Visit, VisitRecord
@@ -291,10 +291,44 @@ def _hold(visit: Visit, by: Actor) -> Referral:
     """Lock the referral for the practitioner whose visit it was, while it is open, or while a
     draft may still be finished."""
     referral = _locked(visit)
-    check_author(visit, visits.place_to_write(referral, by))
-    if not may_finish(referral) or of_visit(visit) is None:
-        visits.check_open(referral)
+    _check_may_write(visit, referral, of_visit(visit), by)
     return referral
+
+
+def check_writable(visit: Visit, by: Actor) -> None:
+    """Raise NotAllowed or OutOfOrder unless `by` could save a draft of the record of `visit`."""
+    record = of_visit(visit)
+    _check_may_write(visit, _referral(visit), record, by)
+    check_due(visit)
+    _check_draft(record)
+
+
+def _check_may_write(
+    visit: Visit, referral: Referral, record: VisitRecord | None, by: Actor
+) -> None:
+    check_author(visit, visits.place_to_write(referral, by))
+    if not may_finish(referral) or record is None:
+        visits.check_open(referral)
+
+
+def wrote_for(reference: str, number: int, by: Actor) -> bool:
+    """Whether the record of visit `number` was once `by`'s to write, though the case is with
+    somebody else now: asked with the service's eyes, as `by` sees nothing of it any more."""
+    tidy = references.parse(reference)
+    if tidy is None:
+        return False
+    with apart(SYSTEM) as reader:
+        found = reader.scalar(
+            select(Visit.id)
+            .join(Visit.referral)
+            .join(Practitioner, Practitioner.id.in_([Visit.practitioner_id, Visit.writer_id]))
+            .where(
+                Referral.reference == tidy,
+                Visit.number == number,
+                Practitioner.account_id == by.id,
+            )
+        )
+    return found is not None
 
 
 def may_finish(referral: Referral) -> bool:

@@ -164,7 +164,7 @@ def test_a_new_record_is_filled_from_the_booking(client: Client, visit: Visit) -
     assert page.value("finished_at") == "11:00am"
     assert page.document.xpath("//select[@name='kind']/option[@selected]/@value") == ["OBS"]
     assert page.document.xpath("//input[@name='visited_on']/@value") == ["14", "05", "2019"]
-    assert "worries about a child's safety" in page.words
+    assert "worried that a child is at risk, do not write it here" in page.words
     assert page.document.xpath("//a[@href='https://www.norfolk.gov.uk/safeguarding']")
 
 
