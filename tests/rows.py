@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import date, datetime, time, timedelta
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import func, select
@@ -48,6 +49,15 @@ from s2s_portal.models.reallocation import (
     Why,
 )
 from s2s_portal.models.referral import Referral, ReferralEvent
+from s2s_portal.models.reply import (
+    Concern,
+    ConcernKind,
+    RecordCopy,
+    RecordPart,
+    RecordReply,
+    ReplySettlement,
+    SettledBy,
+)
 from s2s_portal.models.terms import ServiceLevel, ServiceTerms, Step
 from s2s_portal.models.visit import (
     Acknowledgement,
@@ -575,7 +585,43 @@ def _issue(session: Session, row: Referral, record: VisitRecord) -> None:
         [
             Addendum(**done, number=1, text="One more thing", by_id="practitioner", by_name="Pat"),
             Acknowledgement(**done, by_id="senco", by_name="Sam"),
-            RecordDocument(**done, addenda=0, sha256="0" * 64, content=b"%PDF-"),
+            RecordDocument(**done, addenda=0, sha256=sha256(b"%PDF-").hexdigest(), content=b"%PDF-"),
+        ]
+    )
+    session.flush()
+
+
+def beside_record(session: Session, row: Referral, record: VisitRecord) -> None:
+    """What is said beside an issued record: a reply, settled; a concern; something not saved."""
+    of = {"referral_id": row.id}
+    reply = RecordReply(
+        **of,
+        record_id=record.id,
+        number=1,
+        part=RecordPart.OBSERVED,
+        text="He was not there.",
+        by_id="senco",
+        by_name="Sam",
+    )
+    session.add(reply)
+    session.flush()
+    session.add_all(
+        [
+            ReplySettlement(
+                **of, reply_id=reply.id, side=SettledBy.SCHOOL, by_id="senco", by_name="Sam"
+            ),
+            Concern(
+                **of,
+                visit_id=record.visit_id,
+                kind=ConcernKind.SAFEGUARDING,
+                passed_to=["school"],
+                passed_at=datetime.now(clock.UTC),
+                by_id="practitioner",
+                by_name="Pat",
+            ),
+            RecordCopy(
+                **of, visit_id=record.visit_id, by_id="practitioner", fields=[["observed", "Ca"]]
+            ),
         ]
     )
     session.flush()

@@ -223,8 +223,7 @@ def issue(reference: str, number: int) -> ResponseReturnValue:
                 visit = visits.get(reference, number)
                 records.issue(work, visit, seen=form.seen.version, by=current_actor())
         except RecordIssued:
-            flash("This record has been issued already. It is as it was then.", DONE)
-            return redirect(url_for(".read", reference=reference, number=number))
+            return redirect(url_for(".read", reference=reference, number=number, already="yes"))
         except Refused as error:
             refuse(form, error)
         else:

@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     Date,
     DateTime,
     Integer,
@@ -45,6 +46,13 @@ MEASURE = table(
     column("primary_need", Text),
     column("outcomes_judged", Integer),
     column("outcomes_achieved", Integer),
+    schema="s2s",
+)
+RECORDS = table(
+    "record_measure",
+    column("issued_on", Date),
+    column("disputed", Boolean),
+    column("open", Boolean),
     schema="s2s",
 )
 ACCEPTED = (Status.ACCEPTED.value, Status.ALLOCATED.value, Status.CLOSED.value)
@@ -92,7 +100,7 @@ def of_year(year: str) -> Evaluation:
     within = MEASURE.c.received_on.between(date(first, 4, 1), date(first + 1, 3, 31))
     return Evaluation(
         year=year,
-        figures=[*_counted(within), _fees(year)],
+        figures=[*_counted(within), *_records(first), _fees(year)],
         by_need=_by_need(within),
         by_phase=_by_phase(within),
     )
@@ -201,6 +209,27 @@ def _percentage(part: int, whole: int) -> str:
     if not whole:
         return "None judged yet"
     return f"{part * 100 / whole:.0f}% ({part:,} of {whole:,})"
+
+
+def _records(first: int) -> list[Figure]:
+    """Records issued in the financial year that begins in April `first`, and those disputed."""
+    within = RECORDS.c.issued_on.between(date(first, 4, 1), date(first + 1, 3, 31))
+    query = select(func.count(), _count_if(RECORDS.c.disputed), _count_if(RECORDS.c.open))
+    issued, disputed, unsettled = session().execute(query.where(within)).one()
+    stands = f", of which {unsettled:,} not settled" if unsettled else ", all settled"
+    return [
+        Figure(
+            "Visit records issued",
+            f"{issued:,}",
+            "Issued in this year, whenever the referral was received.",
+        ),
+        Figure(
+            "Disputed by the school",
+            f"{disputed:,}{stands if disputed else ''}",
+            "Of those records, in how many the school has disputed a fact; settled when the school"
+            " or an officer has said so. A disputed record is counted like any other.",
+        ),
+    ]
 
 
 def _fees(year: str) -> Figure:

@@ -123,6 +123,8 @@ class Person:
     def press(self, words: str | re.Pattern[str]) -> Person:
         """Press the button of these words."""
         self.page.get_by_role("button", name=words).first.click()
+        # A form that keeps what is typed first goes on from there by itself.
+        self.page.locator("form[aria-busy]").wait_for(state="detached")
         self.look()
         return self
 

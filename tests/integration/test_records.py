@@ -331,9 +331,10 @@ def test_issuing_stores_the_pdf_tells_the_school_and_happens_once(
 ) -> None:
     client.sign_on("practitioner")
     write(client)
-    for _ in range(2):
+    for added in ("", "?already=yes"):
         answer = client.post("visits.issue", {"seen": "1"}, **HERE)
-        assert answer.location.endswith(f"/visits/{REFERENCE}/1/")
+        assert answer.location.endswith(f"/visits/{REFERENCE}/1/{added}")
+    assert "had been issued before, on 14 May 2019" in client.follow(answer).words
     assert the_record(session).issued_at == clock.now()
     kept = session.scalars(select(RecordDocument)).one()
     assert kept.content.startswith(b"%PDF-")

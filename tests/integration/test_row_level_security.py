@@ -116,6 +116,12 @@ READERS: dict[str, set[str]] = {
     "addendum": OF_MINE,
     "acknowledgement": OF_MINE,
     "record_document": OF_MINE,
+    "record_reply": OF_MINE,
+    "reply_settlement": OF_MINE,
+    # Of MINE, by "practitioner": officers, and its author. Never the school, nor who shadows.
+    "concern": {*OFFICERS, "practitioner", "system"},
+    "record_copy": {"practitioner", "system"},
+    "record_measure": {"manager", "system"},
     "section_opening": OF_MINE,
     "section_change": OF_MINE,
     "agreement_withdrawal": OF_MINE,
@@ -229,6 +235,11 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "addendum": (ALLOCATED, set(), set()),
     "acknowledgement": ({*SCHOOL_STAFF, "system"}, set(), set()),
     "record_document": (ALLOCATED, set(), set()),
+    # The rows there are the SENCo's: nobody replies in another's name.
+    "record_reply": ({"senco", "system"}, set(), set()),
+    "reply_settlement": ({"senco", "system"}, set(), set()),
+    "concern": (ALLOCATED, set(), set()),
+    "record_copy": (ALLOCATED, ALLOCATED, ALLOCATED),
     "match_mark": ({"system"}, set(), {"system"}),
     # A copy of a row names a transaction gone by, so the school may not add it.
     "section_opening": ({"system"}, set(), set()),
@@ -344,7 +355,8 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     others = rows.referral(session, OTHERS, urn=OTHER_SCHOOL)
     former = rows.referral(session, FORMER, status=Status.ALLOCATED)
     made = rows.allocation(session, mine, "practitioner")
-    rows.visit(session, mine, made, 1, issued=True)
+    record = rows.visit(session, mine, made, 1, issued=True)
+    rows.beside_record(session, mine, record)
     rows.visit(session, mine, made, 2, issued=False)
     rows.handed_on(session, former, "practitioner", "other-practitioner")
     rows.beside(session, mine, made, "colleague")

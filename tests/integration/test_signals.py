@@ -212,6 +212,22 @@ CASES: dict[str, Case] = {
         **OF,
         visit=0,
     ),
+    "record_disputed": Case(
+        visited(issued=True),
+        SENCO,
+        lambda _work: disputed(),
+        **OF,
+        visit=0,
+        reply=1,
+    ),
+    "dispute_settled": Case(
+        lambda session: rows.reply(session, visited(issued=True)(session)),
+        SENCO,
+        lambda _work: settled(),
+        **OF,
+        visit=0,
+        reply=1,
+    ),
     "outcomes_recorded": Case(
         allocated,
         PRACTITIONER,
