@@ -581,11 +581,12 @@ def _issue(session: Session, row: Referral, record: VisitRecord) -> None:
     record.issued_at = datetime.now(clock.UTC)
     session.flush()
     done = {"referral_id": row.id, "record_id": record.id}
+    digest = sha256(b"%PDF-").hexdigest()
     session.add_all(
         [
             Addendum(**done, number=1, text="One more thing", by_id="practitioner", by_name="Pat"),
             Acknowledgement(**done, by_id="senco", by_name="Sam"),
-            RecordDocument(**done, addenda=0, sha256=sha256(b"%PDF-").hexdigest(), content=b"%PDF-"),
+            RecordDocument(**done, addenda=0, sha256=digest, content=b"%PDF-"),
         ]
     )
     session.flush()

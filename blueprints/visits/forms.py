@@ -222,7 +222,7 @@ class RecordForm(S2SForm):
 def record_form(
     visit: Visit, record: VisitRecord | None, typed: MultiDict[str, str] | None = None
 ) -> RecordForm:
-    """The form as sent, or as `typed` and kept, else filled from the draft, else from the booking."""
+    """The form as sent, or as `typed` and kept, else from the draft, else from the booking."""
     if record is None:
         starts, ends = clock.local(visit.starts_at), clock.local(visit.ends_at)
         answers = Answers(visit.kind, starts.date(), starts.time(), ends.time())

@@ -53,7 +53,7 @@ def keep_unsaved(reference: str, number: int) -> None:
 
 
 def keep(reference: str, number: int) -> ResponseReturnValue:
-    """Keep what has been typed: a script asks this. With `discard`, from a button, throw it away."""
+    """Keep what has been typed: a script asks this. With `discard`, a button, throw it away."""
     if not ButtonForm().validate_on_submit():
         raise Refused("The page had expired. What you typed has not been kept.")
     visit = visits.get(reference, number)

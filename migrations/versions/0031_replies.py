@@ -53,9 +53,7 @@ def upgrade() -> None:
         _reference("record_reply", "referral_id", "referral"),
         _reference("record_reply", "record_id", "visit_record"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_record_reply")),
-        sa.UniqueConstraint(
-            "record_id", "number", name=op.f("uq_record_reply_record_id_number")
-        ),
+        sa.UniqueConstraint("record_id", "number", name=op.f("uq_record_reply_record_id_number")),
         schema="s2s",
     )
     op.create_table(

@@ -154,11 +154,13 @@ def _recommendation(line: RecommendationLine) -> dict[str, object]:
 
 
 def _addendum(line: AddendumLine) -> dict[str, object]:
-    answers = f", in answer to reply {line.answers} of the school" if line.answers else ""
+    written = f"Written by {printable(line.written_by)} on {_moment(line.written_at)}"
+    if line.answers is not None:
+        written += f", in answer to reply {line.answers} of the school"
     return {
         "number": str(line.number),
         "text": paragraphs(line.text),
-        "written": f"Written by {printable(line.written_by)} on {_moment(line.written_at)}{answers}",
+        "written": written,
     }
 
 

@@ -42,9 +42,7 @@ def keep(work: UnitOfWork, visit: Visit, fields: Fields, *, by: Actor) -> dateti
     first = of(visit, by=by) is None
     work.session.execute(
         insert(RecordCopy)
-        .values(
-            visit_id=visit.id, referral_id=visit.referral_id, by_id=by.id, at=at, fields=typed
-        )
+        .values(visit_id=visit.id, referral_id=visit.referral_id, by_id=by.id, at=at, fields=typed)
         .on_conflict_do_update(
             index_elements=["visit_id", "by_id"], set_={"at": at, "fields": typed}
         )

@@ -57,10 +57,9 @@ def dispute(
         )
     if before is not None:
         raise OutOfOrder(
-            f"{before.by_name} has already disputed this part (reply {before.number}), and it is not"
-            " settled yet. What you typed is below and has not been sent. Add it to the messages of"
-            " this referral, or say first that reply"
-            f" {before.number} is settled."
+            f"{before.by_name} has already disputed this part (reply {before.number}), and it is"
+            " not settled yet. What you typed is below and has not been sent. Write it in the"
+            f" messages of this referral, or say first that reply {before.number} is settled."
         )
     reply = _reply(record, part, text, by)
     work.session.add(reply)

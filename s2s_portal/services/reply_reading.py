@@ -137,7 +137,7 @@ def disputes(*, settled: bool) -> list[Dispute]:
     ]
 
 
-def _listed(settled: bool) -> Select[tuple[RecordReply, str, str, int, bool]]:
+def _listed(settled: bool) -> Select[RecordReply, str, str, int, bool]:
     answered = exists().where(Addendum.reply_id == RecordReply.id)
     query = (
         select(RecordReply, Referral.reference, Referral.school_name, Visit.number, answered)

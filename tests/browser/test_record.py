@@ -13,7 +13,10 @@ pytestmark = pytest.mark.xdist_group("browser")
 
 STORED = """async () => JSON.stringify([{...localStorage}, {...sessionStorage},
     await indexedDB.databases(), await caches.keys(), history.state])"""
-SEEN, HEARD = "Calm in the hall; left when the bell rang.", "A quiet start, agreed with the teacher."
+SEEN, HEARD = (
+    "Calm in the hall; left when the bell rang.",
+    "A quiet start, agreed with the teacher.",
+)
 
 
 def test_a_record_written_while_the_line_is_down_is_saved_whole(

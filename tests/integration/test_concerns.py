@@ -1,4 +1,4 @@
-"""What a practitioner tells officers alone: that a worry was passed on, and trouble with the work."""
+"""What a practitioner tells officers alone: a worry passed on, and trouble with the work."""
 
 from __future__ import annotations
 
@@ -166,7 +166,8 @@ def test_trouble_with_the_work_is_told_in_words_and_audited(
         select(AuditEntry).where(AuditEntry.entity == "concern", AuditEntry.by_id == "officer")
     )
     assert [one.entity_key for one in looks] == [REFERENCE]
-    assert "has been tried" not in client.sign_on("senco").get("referrals.show", reference=REFERENCE).words
+    page = client.sign_on("senco").get("referrals.show", reference=REFERENCE)
+    assert "has been tried" not in page.words
 
 
 def test_an_officer_of_another_team_and_a_former_practitioner_read_nothing(

@@ -1,4 +1,4 @@
-"""What is typed into a record and not saved: kept on the server for its writer, and offered back."""
+"""What is typed into a record and not saved: kept on the server, and offered back."""
 
 from __future__ import annotations
 

@@ -257,8 +257,11 @@ def test_the_database_refuses_a_second_open_one_and_one_of_a_draft(
     as_school("observed")
     session.commit()
     rows.visit(
-        session, session.scalars(select(Referral)).one(), session.scalars(select(Allocation)).one(),
-        2, issued=False,
+        session,
+        session.scalars(select(Referral)).one(),
+        session.scalars(select(Allocation)).one(),
+        2,
+        issued=False,
     )
     connection.execute(text("SET LOCAL ROLE NONE"))
     with pytest.raises(DBAPIError, match=said), connection.begin_nested():
@@ -419,9 +422,7 @@ def test_a_pdf_that_is_not_what_was_kept_is_refused_in_words(
     session.commit()
     connection.execute(text("SET LOCAL ROLE NONE"))
     connection.execute(text("ALTER TABLE s2s.record_document DISABLE TRIGGER append_only"))
-    connection.execute(
-        text("UPDATE s2s.record_document SET content = content || '\\x0a'::bytea")
-    )
+    connection.execute(text("UPDATE s2s.record_document SET content = content || '\\x0a'::bytea"))
     connection.execute(text("ALTER TABLE s2s.record_document ENABLE TRIGGER append_only"))
     page = client.sign_on("senco").get("visits.document", status=500, **HERE)
     assert "not the one that was kept when the record was issued" in page.words

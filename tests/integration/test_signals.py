@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, time
 from typing import Any
 
@@ -16,10 +17,11 @@ from sqlalchemy.orm import Session
 from s2s_portal import signals
 from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.database import session as session_of_the_page
-from s2s_portal.identity import SYSTEM, Actor, acting_as
+from s2s_portal.identity import SYSTEM, Actor, Role, acting_as
 from s2s_portal.models.codes import Achieved, Closure, Status, Way, Withdrawal
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
+from s2s_portal.models.reply import RecordPart, RecordReply
 from s2s_portal.models.visit import Recommendation, VisitKind, VisitRecord
 from s2s_portal.services import (
     allocation,
@@ -30,6 +32,7 @@ from s2s_portal.services import (
     pulls,
     records,
     referrals,
+    replies,
     returning,
     submission,
     triage,
@@ -44,6 +47,8 @@ from tests.world import ACTORS, PROVIDER, SCHOOL
 pytestmark = pytest.mark.usefixtures("may_2019")
 REF = "S2S-19-7K4P"
 OFFICER, PRACTITIONER, SENCO = ACTORS["officer"], ACTORS["practitioner"], ACTORS["senco"]
+# As `in_the_name_of` has it: the service acts for them.
+FOR_SENCO = replace(SENCO, roles=SENCO.roles | {Role.SYSTEM})
 OF = {"reference": REF, "urn": SCHOOL}
 HUNDRED = 10_000
 
@@ -81,6 +86,15 @@ def visited(*, issued: bool) -> Callable[[Session], Any]:
             session.flush()
 
     return before
+
+
+def disputed(session: Session) -> None:
+    visited(issued=True)(session)
+    record = session.scalars(select(VisitRecord)).one()
+    of = {"referral_id": record.referral_id, "record_id": record.id, "number": 1}
+    who = {"by_id": "senco", "by_name": "Sam"}
+    session.add(RecordReply(**of, **who, part=RecordPart.OBSERVED, text="No"))
+    session.flush()
 
 
 def charged(session: Session) -> None:
@@ -214,16 +228,16 @@ CASES: dict[str, Case] = {
     ),
     "record_disputed": Case(
         visited(issued=True),
-        SENCO,
-        lambda _work: disputed(),
+        FOR_SENCO,
+        lambda work: replies.dispute(work, REF, 0, part="observed", text="No", by=SENCO),
         **OF,
         visit=0,
         reply=1,
     ),
     "dispute_settled": Case(
-        lambda session: rows.reply(session, visited(issued=True)(session)),
-        SENCO,
-        lambda _work: settled(),
+        disputed,
+        FOR_SENCO,
+        lambda work: replies.settle(work, REF, 0, 1, words="", by=SENCO),
         **OF,
         visit=0,
         reply=1,
