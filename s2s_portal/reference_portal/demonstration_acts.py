@@ -35,6 +35,7 @@ from s2s_portal.services import (
     allocation,
     allocation_history,
     closing,
+    concerns,
     consent,
     drafting,
     ledger,
@@ -44,6 +45,7 @@ from s2s_portal.services import (
     records,
     referrals,
     repeats,
+    replies,
     sections,
     submission,
     supporting,
@@ -237,6 +239,22 @@ def _add(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
     records.add_addendum(work, record, text=text, by=by)
 
 
+def _dispute(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
+    replies.dispute(
+        work,
+        story.reference,
+        visit + 1,
+        part="people",
+        text="The deputy head was there as well, from ten o'clock on.",
+        by=by,
+    )
+
+
+def _concern(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
+    text = "The class teacher was away, so nothing of what we had agreed has been tried yet."
+    concerns.tell(work, story.reference, visit + 1, words=text, by=by)
+
+
 def _assess(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
     wanted = closing.outcomes(referrals.get(story.reference))
     results = {
@@ -301,6 +319,8 @@ ACTS: dict[str, Act] = {
     "issue": _issue,
     "acknowledge": _acknowledge,
     "add": _add,
+    "dispute": _dispute,
+    "concern": _concern,
     "assess": _assess,
     "close": _close,
     "reopen": _reopen,

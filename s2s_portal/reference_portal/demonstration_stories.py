@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from random import Random
 
@@ -64,6 +64,7 @@ PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "issued": (VISITED, 2),
     "read": (READ, 6),
     "second visit": ((*READ, "add", "book", "write", "issue"), 3),
+    "disputed": ((*READ, "concern", "dispute"), 1),
     "judged": (JUDGED, 2),
     "closed": ((*JUDGED, "close"), 12),
     "closed long ago": ((*JUDGED, "close"), 48),
@@ -89,6 +90,8 @@ GAPS = {
     "book": 1,
     "issue": 1,
     "acknowledge": 2,
+    "concern": 1,
+    "dispute": 0,
     "assess": 6,
     "reopen": 9,
 }
@@ -116,6 +119,7 @@ CAST: tuple[tuple[str, int, str], ...] = (
     ("sent again", PRIMARY, ""),
     ("withdrawn", PRIMARY, ""),
     ("issued", PRIMARY, "practitioner"),
+    ("disputed", PRIMARY, "practitioner"),
     ("second visit", PRIMARY, "practitioner"),
     ("closed", PRIMARY, "practitioner"),
     ("closed long ago", PRIMARY, "demo-marlowe"),
@@ -238,6 +242,8 @@ def _action(name: str, story: Story) -> tuple[Actor, Callable[[UnitOfWork, Actor
     who: dict[str, Actor] = {
         **dict.fromkeys(("start", "fill", "submit", "acknowledge", *CHANGES), story.sender),
         **dict.fromkeys((*DECISIONS, "allocate", "reallocate", "join", "close", "reopen"), officer),
+        # The service attaches a reply in their name (`replies`).
+        "dispute": replace(story.sender, roles=story.sender.roles | {Role.SYSTEM}),
         "take_up": officer,
         "give": OTHER_OFFICER,
         "waive": PERSONAS["finance-approver"].actor,

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from s2s_portal.reference_portal.postgres import EmbeddedPostgres
-from tests.benchmarks import forms, pages, plans, register, worklist
+from tests.benchmarks import forms, pages, plans, records, register, worklist
 
 
 def main() -> None:
@@ -34,6 +34,7 @@ def measure(server_url: str) -> None:
     register.run(server_url)
     worklist.run(server_url)
     plans.run()
+    records.run()
 
 
 if __name__ == "__main__":
