@@ -233,8 +233,8 @@ def _own_visit(reference: str, number: int) -> Visit:
 
 
 def _back_to(visit: Visit) -> ResponseReturnValue:
-    """The record if it has been issued, else the case."""
-    reference, number = visit.referral.reference, visit.number
-    if visit.record is not None and visit.record.issued_at is not None:
-        return redirect(url_for(".read", reference=reference, number=number))
-    return redirect(url_for(".show", reference=reference))
+    """The record if it has been issued, the draft if one is begun, else the case."""
+    where = {"reference": visit.referral.reference, "number": visit.number}
+    if visit.record is None:
+        return redirect(url_for(".show", reference=visit.referral.reference))
+    return redirect(url_for(".read" if visit.record.issued_at else ".record", **where))

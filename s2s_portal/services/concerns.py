@@ -21,7 +21,7 @@ from s2s_portal.identity import Actor
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.reply import Concern, ConcernKind, PassedTo
 from s2s_portal.models.visit import Visit
-from s2s_portal.services import notices, referrals, visits
+from s2s_portal.services import notices, referrals, standing, visits
 
 PASSED_TO_WORDS = {
     PassedTo.SCHOOL: "The school’s designated safeguarding lead",
@@ -106,6 +106,8 @@ def of_referral(referral: Referral) -> list[Concern]:
 
     That there was no concern at a visit is not among it.
     """
+    if not standing.was_given(referral):  # so it has no visit, and nothing is asked
+        return []
     found = list(
         session().scalars(
             select(Concern)

@@ -34,6 +34,7 @@ from s2s_portal.models.conversation import AdviceEvent, Message
 from s2s_portal.models.ledger import LedgerEntry, Pull
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, ReferralEvent
+from s2s_portal.models.reply import RecordReply, ReplySettlement
 from s2s_portal.models.visit import Acknowledgement, Addendum, RecordDocument, Visit, VisitKind
 from s2s_portal.services import ledger, pulls, referrals, visits
 from s2s_portal.state import state
@@ -691,6 +692,13 @@ def test_races(lively: Flask) -> None:
     readers = "senco head senco head"
     assert at_once(lively, readers, "visits.acknowledge", [{}] * 4, **place) == [302] * 4
 
+    wrong = [{"part": "observed", "text": word} for word in ("He was out", "He was ill")] * 2
+    answers = at_once(lively, readers, "visits.dispute", wrong, **place)
+    assert answers == [302, 302, 422, 422]  # whoever is first, twice; the other reads who was
+    both = "senco head officer other-officer"
+    answers = at_once(lively, both, "visits.settle", [{"words": "So"}] * 4, row=1, **place)
+    assert answers == [302, 422, 422, 422]
+
     answers = at_once(lively, readers, "advice.convert", [{}] * 4, reference=ADVICE)
     assert answers == [302] * 4
     typed = [{"text": "Which day?", "to": "practitioner", "token": "a" * 24, "seen": "0"}] * 3
@@ -705,7 +713,9 @@ def test_races(lively: Flask) -> None:
             (Visit, 2),
             (Addendum, 1),
             (Acknowledgement, 1),
-            (RecordDocument, 2),  # as issued, and with the addendum
+            (RecordReply, 1),
+            (ReplySettlement, 1),
+            (RecordDocument, 4),  # as issued, with the addendum, disputed, settled
             (Referral, 3),  # two, and the one that the request for advice became
             (AdviceEvent, 1),
             (Message, 1),
@@ -716,4 +726,4 @@ def test_races(lively: Flask) -> None:
             for action in session.scalars(select(ReferralEvent.action))
             if action is not Action.STARTED
         ]
-        assert len(happened) == len(set(happened)) == 5
+        assert len(happened) == len(set(happened)) == 7

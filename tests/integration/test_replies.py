@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from s2s_portal import clock
 from s2s_portal.database import in_the_name_of
 from s2s_portal.database import session as current_session
-from s2s_portal.errors import OutOfOrder, Refused
+from s2s_portal.errors import NotFound, OutOfOrder, Refused
 from s2s_portal.identity import acting_as
 from s2s_portal.models.calendar import DateKind, TermDate
 from s2s_portal.models.codes import Action, Status
@@ -387,9 +387,23 @@ def test_a_draft_cannot_be_disputed(client: Client, session: Session, visit: Vis
     assert count(session, VisitRecord) == 1
 
 
-def test_without_words_the_service_refuses_too(issued: None) -> None:
+def test_the_service_itself_refuses_no_words_and_another_school(
+    client: Client, session: Session, issued: None
+) -> None:
+    """Whatever the page in front of it forgets: it acts with the service's rights."""
     with pytest.raises(Refused, match="Enter what is wrong"):
         as_school("observed", " ")
+    for key in ("other-senco", "officer", "practitioner"):
+        with pytest.raises(NotFound):
+            as_school("observed", key=key)
+    as_school("observed")
+    for key in ("other-senco", "practitioner"):
+        by = world.ACTORS[key]
+        with acting_as(by), pytest.raises(NotFound):
+            current_session().commit()
+            with in_the_name_of(by) as work:
+                replies.settle(work, REFERENCE, 1, 1, words="So", by=by)
+    assert count(session, ReplySettlement) == 0
 
 
 # Lists and figures ------------------------------------------------------------------------------
