@@ -98,7 +98,8 @@ def filled(session: Session, may_2019: None) -> Iterator[None]:
     former = rows.referral(session, FORMER, status=Status.ALLOCATED)
     made = rows.allocation(session, mine, "practitioner")
     with clock.frozen(date(2019, 6, 30)):
-        rows.visit(session, mine, made, 1, issued=True)
+        record = rows.visit(session, mine, made, 1, issued=True)
+        rows.beside_record(session, mine, record)
         rows.visit(session, mine, made, 2, issued=False)
     theirs = rows.allocation(session, former, "other-practitioner")
     rows.visit(session, former, theirs, 3, issued=True)
