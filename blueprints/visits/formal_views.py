@@ -234,7 +234,8 @@ def _own_visit(reference: str, number: int) -> Visit:
 
 def _back_to(visit: Visit) -> ResponseReturnValue:
     """The record if it has been issued, the draft if one is begun, else the case."""
-    where = {"reference": visit.referral.reference, "number": visit.number}
+    reference = visit.referral.reference
     if visit.record is None:
-        return redirect(url_for(".show", reference=visit.referral.reference))
-    return redirect(url_for(".read" if visit.record.issued_at else ".record", **where))
+        return redirect(url_for(".show", reference=reference))
+    page_of = ".read" if visit.record.issued_at else ".record"
+    return redirect(url_for(page_of, reference=reference, number=visit.number))

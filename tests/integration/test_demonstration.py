@@ -23,6 +23,7 @@ from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.ledger import EntryKind, LedgerEntry, Pull
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral, ReferralEvent
+from s2s_portal.models.reply import RecordReply
 from s2s_portal.models.visit import Acknowledgement, Addendum, RecordDocument, Visit, VisitRecord
 from s2s_portal.models.worklist import WorklistEntry
 from s2s_portal.reference_portal import accounts, create_app, demonstration
@@ -112,7 +113,8 @@ def test_visits_are_booked_owed_drafted_issued_read_and_added_to(shown: Session)
     assert issued > count(shown, Acknowledgement) >= 10
     assert count(shown, Addendum) == 2
     documents = shown.scalars(select(RecordDocument.content)).all()
-    assert len(documents) == issued + 2
+    assert count(shown, RecordReply) == 1, "a record that its school disputes"
+    assert len(documents) == issued + 3
     assert all(content.startswith(b"%PDF-") for content in documents)
 
 
