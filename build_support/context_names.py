@@ -21,6 +21,15 @@ EVERYWHERE: dict[str, str] = {
 
 # What a page or a part of one is given.
 NAMES: dict[str, str] = {
+    "follow_ups": "what was recommended and what the school said of it: `called`, `strategy`,"
+    " `due_on`, `words`, `said`",
+    "may_say": "whether the reader can say how the school gets on",
+    "pile": "which list of recommendations is shown: `overdue` or `unconfirmed`",
+    "owed": "records that the reader owes: `reference`, `school_name`, `due_on`, `late`",
+    "staff_owed": "records that the lead's staff owe",
+    "may_nudge": "`may_nudge(line)`: whether nobody has reminded them on this working day",
+    "providers": "the Complex Needs Schools, by URN",
+    "provider": "the URN of the Complex Needs School that is chosen",
     "turns": "everybody who has had the referral, the last first: allocation, ending, notes",
     "why_words": "the words for why a referral went to somebody else, by its code",
     "supporters": "who joins in beside the practitioner",

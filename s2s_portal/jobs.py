@@ -34,6 +34,9 @@ NEW_DATES = "s2s.new_dates"
 KEEP_OFFERS = "s2s.keep_offers"
 DAILY_LISTS = "s2s.daily_lists"
 SEND_DAILY_LIST = "s2s.send_daily_list"
+FOLLOW_UPS_DUE = "s2s.follow_ups_due"
+SEND_FOLLOW_UPS = "s2s.send_follow_ups"
+RECORDS_OWED = "s2s.records_owed"
 TRIES = 30
 LONGEST_WAIT = 900  # seconds
 
@@ -110,6 +113,7 @@ def build(app: Flask, engine: Engine) -> procrastinate.App:
     _add_file_tasks(app, jobs)
     _add_clock_tasks(app, jobs)
     _add_offer_tasks(app, jobs)
+    _add_visit_tasks(app, jobs)
     return jobs
 
 
@@ -210,6 +214,33 @@ def _add_offer_tasks(app: Flask, jobs: procrastinate.App) -> None:
 
         with app.app_context(), acting_as(SYSTEM):
             offer_answers.upkeep()
+
+
+def _add_visit_tasks(app: Flask, jobs: procrastinate.App) -> None:
+    """In the morning: schools are asked what became of recommendations, staff for their records."""
+
+    @jobs.periodic(cron="40 6 * * *")
+    @jobs.task(name=FOLLOW_UPS_DUE, queue="upkeep", queueing_lock=FOLLOW_UPS_DUE)
+    def follow_ups_due(timestamp: int) -> None:  # noqa: ARG001
+        from s2s_portal.services import follow_up_reminders
+
+        with app.app_context(), acting_as(SYSTEM):
+            follow_up_reminders.send_out()
+
+    @jobs.task(name=SEND_FOLLOW_UPS, retry=PatientRetry(), queue="mail")
+    def send_follow_ups(**arguments: Any) -> None:
+        from s2s_portal.services import follow_up_reminders
+
+        with app.app_context(), acting_as(SYSTEM):
+            follow_up_reminders.send(**arguments)
+
+    @jobs.periodic(cron="50 6 * * *")
+    @jobs.task(name=RECORDS_OWED, queue="upkeep", queueing_lock=RECORDS_OWED)
+    def records_owed(timestamp: int) -> None:  # noqa: ARG001
+        from s2s_portal.services import nudging
+
+        with app.app_context(), acting_as(SYSTEM):
+            nudging.remind_all()
 
 
 def _connection_like(engine: Engine) -> dict[str, Any]:

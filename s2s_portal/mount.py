@@ -197,11 +197,11 @@ def _root_blueprint() -> Blueprint:
     from s2s_portal.blueprints.invitations import bp as invitations
     from s2s_portal.blueprints.messages.views import bp as messages
     from s2s_portal.blueprints.practitioners.all_views import bp as practitioners
-    from s2s_portal.blueprints.referrals.colleague_views import bp as referrals
     from s2s_portal.blueprints.referrals.contribution_views import bp as contributions
     from s2s_portal.blueprints.referrals.files import bp as files
+    from s2s_portal.blueprints.referrals.follow_up_views import bp as referrals
     from s2s_portal.blueprints.triage.several import bp as triage
-    from s2s_portal.blueprints.visits.offers import bp as visits
+    from s2s_portal.blueprints.visits.all_views import bp as visits
 
     root = RootBlueprint(
         ROOT, __name__, static_folder=str(HERE / "static" / "govuk"), static_url_path="/static"

@@ -82,6 +82,32 @@ SETTINGS: tuple[Setting, ...] = (
         " reminds it 5 school days before, and then the referral is closed as not answered.",
     ),
     Setting(
+        "S2S_RECORD_SCHOOL_DAYS",
+        3,
+        int,
+        "How many school days after a visit its record is due from the practitioner; once they"
+        " have gone by, a mail reminds them each week.",
+    ),
+    Setting(
+        "S2S_RECORD_LEAD_SCHOOL_DAYS",
+        5,
+        int,
+        "How many school days a record is overdue before such a mail goes to the lead as well.",
+    ),
+    Setting(
+        "S2S_FOLLOW_UP_WEEKS",
+        4,
+        int,
+        "How many weeks after a recommendation its school should have said what became of it; what"
+        " it says it is trying is asked about again after as many.",
+    ),
+    Setting(
+        "S2S_RELEASE_DAY_MINUTES",
+        390,
+        int,
+        "How many minutes a day of released staff counts as, in days owed and in statements.",
+    ),
+    Setting(
         "S2S_OFFER_WORKING_DAYS",
         3,
         int,

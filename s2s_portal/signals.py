@@ -152,6 +152,13 @@ referral_closed = _signal(
 referral_reopened = _signal(
     "referral_reopened", "An officer has opened a closed referral again.", "reference", "urn", "by"
 )
+follow_up_said = _signal(
+    "follow_up_said",
+    "A school has said how it gets on with what was recommended.",
+    "reference",
+    "urn",
+    "by",
+)
 charge_posted = _signal(
     "charge_posted",
     "A fee stands in the ledger.",

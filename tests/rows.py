@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
 from s2s_portal import clock
@@ -20,6 +21,12 @@ from s2s_portal.models.codes import UNSENT, Action, Checked, Kind, Status
 from s2s_portal.models.colleague import Contribution, HeadAnswer, HeadDecision, HeadRemark
 from s2s_portal.models.conversation import AdviceRequest, Conversation, Message, MessageSeen, Side
 from s2s_portal.models.decision import Decision, DecisionCheck, SupportLevel
+from s2s_portal.models.follow_up import (
+    FollowUpProgress,
+    FollowUpReminder,
+    Progress,
+    RecordNudge,
+)
 from s2s_portal.models.note import Flag, FlagResolution, InternalNote, NoteLabel
 from s2s_portal.models.offer import AskedEnded, CaseRequest, Ended, LeadConfirmation, Offer
 from s2s_portal.models.panel import (
@@ -48,6 +55,13 @@ from s2s_portal.models.reallocation import (
     Why,
 )
 from s2s_portal.models.referral import Referral, ReferralEvent
+from s2s_portal.models.reimbursement import (
+    Per,
+    Period,
+    ReimbursementLine,
+    ReimbursementStatement,
+    ReleaseRate,
+)
 from s2s_portal.models.terms import ServiceLevel, ServiceTerms, Step
 from s2s_portal.models.visit import (
     Acknowledgement,
@@ -58,7 +72,7 @@ from s2s_portal.models.visit import (
     VisitKind,
     VisitRecord,
 )
-from tests.world import OTHER_SCHOOL, SCHOOL
+from tests.world import OTHER_SCHOOL, PROVIDER, SCHOOL
 
 RECEIVED = date(2019, 5, 14)
 
@@ -565,6 +579,110 @@ def visit(
     if issued:
         _issue(session, row, record)
     return record
+
+
+def followed_up(session: Session, row: Referral) -> None:
+    """What the school of `row` said of its first recommendation, what was reminded of, and what the
+    practitioner's school is paid for the visit."""
+    record = session.scalars(
+        select(VisitRecord).where(
+            VisitRecord.referral_id == row.id, VisitRecord.issued_at.is_not(None)
+        )
+    ).one()
+    advice = session.scalars(
+        select(Recommendation.id).where(Recommendation.record_id == record.id)
+    ).one()
+    session.add_all(
+        [
+            FollowUpProgress(
+                referral_id=row.id,
+                recommendation_id=advice,
+                state=Progress.STOPPED,
+                words="Canary did not like it",
+                by_id="senco",
+                by_name="Sam O'Brien-Łukasz",
+            ),
+            FollowUpReminder(urn=row.urn, sent_on=RECEIVED, number=1),
+            RecordNudge(
+                referral_id=row.id,
+                visit_id=record.visit_id,
+                on_day=RECEIVED,
+                copied=True,
+                by_id="lead",
+                by_name="Lena Lead",
+            ),
+        ]
+    )
+    session.flush()
+    statement(session, record)
+
+
+def release_rate(session: Session, since: date = date(2019, 4, 1), **more: Any) -> ReleaseRate:
+    """£200 for a day and 45p for a mile, from that day on, paid to PROVIDER unless `more` says."""
+    made = ReleaseRate(
+        **{
+            "provider_urn": PROVIDER,
+            "during": Range(since, None),
+            "per": Per.DAY,
+            "time_pence": 20_000,
+            "mile_pence": 45,
+            "source": "A paper",
+            "by_id": "administrator",
+            "by_name": "Adi Administrator",
+            **more,
+        }
+    )
+    session.add(made)
+    session.flush()
+    return made
+
+
+def statement(session: Session, record: VisitRecord) -> ReimbursementStatement:
+    """Statement 1 of PROVIDER, issued by its lead, with that one record."""
+    rate = release_rate(session)
+    made = ReimbursementStatement(
+        number=1,
+        provider_urn=PROVIDER,
+        provider_name="Fen View Complex Needs School",
+        period=Period.MONTH,
+        period_words="May 2019",
+        starts=date(2019, 5, 1),
+        ends=date(2019, 5, 31),
+        day_minutes=390,
+        minutes=60,
+        miles=0,
+        time_pence=3_077,
+        mile_pence=0,
+        total_pence=3_077,
+        token="once",
+        digest="",
+        pdf=b"%PDF-",
+        by_id="lead",
+        by_name="Lena Lead",
+    )
+    session.add(made)
+    session.flush()
+    session.add(
+        ReimbursementLine(
+            statement_number=1,
+            position=1,
+            record_id=record.id,
+            correction=False,
+            reference="S2S-19-3334",
+            urn=SCHOOL,
+            school_name="Little Snoring Invented Primary",
+            practitioner_name="Pat Practitioner",
+            kind=VisitKind.OBSERVATION,
+            visited_on=record.visited_on,
+            minutes=60,
+            miles=0,
+            rate_id=rate.id,
+            time_pence=3_077,
+            mile_pence=0,
+        )
+    )
+    session.flush()
+    return made
 
 
 def _issue(session: Session, row: Referral, record: VisitRecord) -> None:

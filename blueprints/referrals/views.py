@@ -35,6 +35,7 @@ from s2s_portal.services import (
     drafting,
     drafts,
     earlier,
+    follow_ups,
     form_versions,
     heads,
     labels,
@@ -133,6 +134,8 @@ def show(reference: str) -> ResponseReturnValue:
         told=decided.told(referral),
         may_copy=copying.can_copy(referral),
         follows=copying.follows(referral),
+        follow_ups=[] if in_hand else follow_ups.of(referral),
+        may_say=follow_ups.may_say(referral, current_actor()),
         talk=shown,
     )
     return threads.read(shown, answer)

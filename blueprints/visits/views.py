@@ -35,10 +35,13 @@ from s2s_portal.services import (
     caseload,
     changes,
     closing,
+    follow_ups,
     handing,
+    nudging,
     offers,
     reading,
     records,
+    records_due,
     referrals,
     standing,
     supporting,
@@ -69,6 +72,10 @@ def index() -> ResponseReturnValue:
         asked=case_requests.mine() if mine is not None else [],
         mine=mine,
         school=school,
+        owed=records_due.of_practitioner(actor) if mine is not None else [],
+        staff_owed=records_due.of_provider(actor) if school is not None else [],
+        button=ButtonForm(),
+        may_nudge=nudging.may_nudge,
         link=link,
         kinds=visits.KIND_NAMES,
         waiting=waiting_messages.count(by=actor),
@@ -102,6 +109,7 @@ def show(reference: str) -> ResponseReturnValue:
         is_due=visits.has_begun,
         may_finish=records.may_finish(referral),
         changes=changes.log(referral),
+        follow_ups=follow_ups.of(referral),
         talk=shown,
     )
     return threads.read(shown, answer)
@@ -194,7 +202,13 @@ def _version(reference: str, number: int) -> int:
 
 
 def _record_page(form: RecordForm, reference: str, number: int) -> ResponseReturnValue:
-    return page("s2s/visits/record.html", form=form, visit=visits.get(reference, number))
+    visit = visits.get(reference, number)
+    return page(
+        "s2s/visits/record.html",
+        form=form,
+        visit=visit,
+        follow_ups=follow_ups.of(visit.referral),
+    )
 
 
 @bp.route("/<reference>/<int:number>/issue", methods=["GET", "POST"])

@@ -94,6 +94,7 @@ class Action(StrEnum):
     HANDED_OVER = "handed_over"
     PANEL_LISTED = "panel_listed"
     PANEL_REMOVED = "panel_removed"
+    FOLLOW_UP_SAID = "follow_up_said"
 
 
 # How a practitioner is found stays inside the service: a school reads who it is in the end.

@@ -87,6 +87,9 @@ KEPT_TABLES = frozenset(
         "addendum",
         "acknowledgement",
         "record_document",
+        "follow_up",
+        "follow_up_progress",
+        "record_nudge",
     }
 )
 # Columns of the referral itself that a draft fills in, and what they are afterwards.

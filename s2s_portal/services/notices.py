@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from flask import current_app, request, url_for
 from flask_mail import Message
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from s2s_portal import jobs
 from s2s_portal.database import UnitOfWork, session
@@ -60,6 +60,7 @@ SUBJECTS = {
     "no_longer_yours": "Referral {reference} is no longer yours",
     "no_longer_with_your_staff": "Referral {reference} is no longer with your school",
     "records_to_finish": "Referral {reference}: please finish your records",
+    "record_owed": "Referral {reference}: a visit record is owed",
     "hand_over_asked": "Referral {reference}: please write a hand-over note",
     "hand_over_written": "Referral {reference}: there is a hand-over note",
     "support_added": "Referral {reference}: another practitioner joins in",
@@ -135,10 +136,19 @@ def tell_officer_mailbox(work: UnitOfWork, notice: str, about: About, link: str)
 
 
 def tell_practitioner(
-    work: UnitOfWork, notice: str, practitioner_id: int, referral: Referral, link: str
+    work: UnitOfWork,
+    notice: str,
+    practitioner_id: int,
+    referral: Referral,
+    link: str,
+    copy_to: int | None = None,
 ) -> None:
-    """Send `notice` to a practitioner, whose address is looked up when it is sent."""
-    _defer(work, notice, referral, link, practitioner_id=practitioner_id)
+    """Send `notice` to a practitioner, whose address is looked up when it is sent.
+
+    The leads of the Complex Needs School `copy_to` get the same mail.
+    """
+    copied = {} if copy_to is None else {"provider_urn": copy_to}
+    _defer(work, notice, referral, link, practitioner_id=practitioner_id, **copied)
 
 
 def tell_leads(
@@ -204,9 +214,13 @@ def deliver(subject: str, body: str, recipients: list[str], message_id: str) -> 
 
 
 def _addresses(practitioner_id: int | None, provider_urn: int | None) -> list[str]:
-    query = select(Practitioner.email).where(Practitioner.active)
-    if practitioner_id is not None:
-        query = query.where(Practitioner.id == practitioner_id)
-    else:
-        query = query.where(Practitioner.provider_urn == provider_urn, Practitioner.is_lead)
-    return list(session().scalars(query.order_by(Practitioner.id)))
+    """One practitioner, the leads of a school, or both."""
+    query = select(Practitioner.email).where(
+        Practitioner.active,
+        or_(
+            Practitioner.id == practitioner_id,
+            and_(Practitioner.provider_urn == provider_urn, Practitioner.is_lead),
+        ),
+    )
+    found = session().scalars(query.order_by(Practitioner.is_lead, Practitioner.id))
+    return list(dict.fromkeys(found))

@@ -105,6 +105,7 @@ HAPPENED = {
     Action.HANDED_OVER: "Handed to another team of the council",
     Action.PANEL_LISTED: "Put on the agenda of a panel",
     Action.PANEL_REMOVED: "Taken off the agenda of a panel",
+    Action.FOLLOW_UP_SAID: "The school said how it gets on with what was recommended",
 }
 
 COLOURS = {

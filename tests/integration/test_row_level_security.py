@@ -114,6 +114,15 @@ READERS: dict[str, set[str]] = {
     "visit_record": OF_MINE,
     "recommendation": OF_MINE,
     "addendum": OF_MINE,
+    "follow_up": OF_MINE,
+    "follow_up_progress": OF_MINE,
+    "follow_up_reminder": {"system"},
+    # No school reads that somebody was reminded, nor what their employer is paid.
+    "record_nudge": {*OFFICERS, "practitioner", "colleague", "lead", "system"},
+    "release_rate": {*FINANCE, "administrator", "auditor", "lead", "system"},
+    **dict.fromkeys(
+        ("reimbursement_statement", "reimbursement_line"), {*FINANCE, "auditor", "lead", "system"}
+    ),
     "acknowledgement": OF_MINE,
     "record_document": OF_MINE,
     "section_opening": OF_MINE,
@@ -227,6 +236,14 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "visit_record": (ALLOCATED, ALLOCATED, ALLOCATED),
     "recommendation": (ALLOCATED, ALLOCATED, ALLOCATED),
     "addendum": (ALLOCATED, set(), set()),
+    # The database keeps the first; the rows of the others are the SENCo's and the lead's.
+    "follow_up": (set(), set(), set()),
+    "follow_up_progress": ({"senco", "system"}, set(), set()),
+    "follow_up_reminder": ({"system"}, set(), set()),
+    "record_nudge": ({"lead", "system"}, set(), set()),
+    "release_rate": ({"administrator", "system"}, {"administrator", "system"}, set()),
+    "reimbursement_statement": ({"lead", "system"}, set(), set()),
+    "reimbursement_line": ({"lead", "system"}, set(), set()),
     "acknowledgement": ({*SCHOOL_STAFF, "system"}, set(), set()),
     "record_document": (ALLOCATED, set(), set()),
     "match_mark": ({"system"}, set(), {"system"}),
@@ -443,6 +460,7 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     )
     session.flush()
     rows.clock_broken(session, mine)
+    rows.followed_up(session, mine)
     yield session
 
 

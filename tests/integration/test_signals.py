@@ -18,6 +18,7 @@ from s2s_portal.database import UnitOfWork, unit_of_work
 from s2s_portal.database import session as session_of_the_page
 from s2s_portal.identity import SYSTEM, Actor, acting_as
 from s2s_portal.models.codes import Achieved, Closure, Status, Way, Withdrawal
+from s2s_portal.models.follow_up import Progress
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Recommendation, VisitKind, VisitRecord
@@ -26,6 +27,7 @@ from s2s_portal.services import (
     changes,
     closing,
     drafting,
+    follow_ups,
     ledger,
     pulls,
     records,
@@ -36,6 +38,7 @@ from s2s_portal.services import (
     visits,
     withdrawing,
 )
+from s2s_portal.services.follow_ups import Said
 from tests import answers, fees, rows
 from tests.client import Client
 from tests.deciding import LEVEL, NO
@@ -103,6 +106,10 @@ def the_record(work: UnitOfWork) -> VisitRecord:
 def practitioner_id(work: UnitOfWork) -> int:
     query = select(Practitioner.id).where(Practitioner.account_id == "practitioner")
     return work.session.scalars(query).one()
+
+
+def advice_number(work: UnitOfWork) -> int:
+    return work.session.scalars(select(Recommendation.id)).one()
 
 
 def collect(work: UnitOfWork) -> None:
@@ -235,6 +242,14 @@ CASES: dict[str, Case] = {
         ),
         OFFICER,
         lambda work: closing.reopen(work, REF, reason="More", seen=seen(), by=OFFICER),
+        **OF,
+    ),
+    "follow_up_said": Case(
+        visited(issued=True),
+        SENCO,
+        lambda work: follow_ups.say(
+            work, REF, said={advice_number(work): Said(Progress.TRYING)}, by=SENCO
+        ),
         **OF,
     ),
     "charge_posted": Case(
