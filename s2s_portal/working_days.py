@@ -27,6 +27,11 @@ def is_working_day(day: date, closed: Container[date] = ()) -> bool:
     return day.weekday() < 5 and day not in closed and day not in _bank_holidays()
 
 
+def bank_holiday(day: date) -> str:
+    """What the bank holiday of `day` is called; empty when it is none."""
+    return str(_bank_holidays().get(day) or "")
+
+
 def day_received(moment: datetime, closed: Container[date] = ()) -> date:
     """The day on which something that came at `moment` counts as received: day 0 of a deadline.
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from s2s_portal.blueprints.visits import follow_up_views, offers, owed_views
+from s2s_portal.blueprints.visits import (
+    day_views,
+    follow_up_views,
+    offers,
+    owed_views,
+)
 from s2s_portal.blueprints.visits.views import bp
 
-__all__ = ["bp", "follow_up_views", "offers", "owed_views"]
+__all__ = ["bp", "day_views", "follow_up_views", "offers", "owed_views"]

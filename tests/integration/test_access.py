@@ -166,6 +166,8 @@ POLICIES: dict[str, str] = {
     "allocation.areas": f"{OFFICER} manager",
     "visits.follow_ups_due": f"{PRACTITIONER} {LEAD} {OFFICER}",
     "visits.records_owed": OFFICER,
+    "visits.your_day": PRACTITIONER,
+    "visits.car_sheet": PRACTITIONER,
     "visits.remind": f"{LEAD} newcomer {OFFICER}",
     "referrals.follow_up": SCHOOL,
     "referrals.follow_ups_due": SCHOOL,

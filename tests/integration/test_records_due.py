@@ -69,7 +69,8 @@ def mails(connection: Connection) -> list[dict[str, Any]]:
         args
         for args in connection.scalars(
             text(
-                "SELECT args FROM s2s.procrastinate_jobs WHERE task_name = 's2s.send_mail' ORDER BY id"
+                "SELECT args FROM s2s.procrastinate_jobs WHERE task_name = 's2s.send_mail'"
+                " ORDER BY id"
             )
         )
         if args["notice"] == "record_owed"

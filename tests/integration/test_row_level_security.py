@@ -120,9 +120,8 @@ READERS: dict[str, set[str]] = {
     # No school reads that somebody was reminded, nor what their employer is paid.
     "record_nudge": {*OFFICERS, "practitioner", "colleague", "lead", "system"},
     "release_rate": {*FINANCE, "administrator", "auditor", "lead", "system"},
-    **dict.fromkeys(
-        ("reimbursement_statement", "reimbursement_line"), {*FINANCE, "auditor", "lead", "system"}
-    ),
+    "reimbursement_statement": {*FINANCE, "auditor", "lead", "system"},
+    "reimbursement_line": {*FINANCE, "auditor", "lead", "system"},
     "acknowledgement": OF_MINE,
     "record_document": OF_MINE,
     "section_opening": OF_MINE,
