@@ -188,11 +188,11 @@ def _root_blueprint() -> Blueprint:
         pages,
         typed,
     )  # the one late import: views know services, not us
-    from s2s_portal.blueprints.administration.teams import bp as administration
+    from s2s_portal.blueprints.administration.rate_views import bp as administration
     from s2s_portal.blueprints.advice.views import bp as advice
     from s2s_portal.blueprints.allocation.all_views import bp as allocation
     from s2s_portal.blueprints.evaluation.views import bp as evaluation
-    from s2s_portal.blueprints.finance.views import bp as finance
+    from s2s_portal.blueprints.finance.reimbursement_views import bp as finance
     from s2s_portal.blueprints.home import bp as home
     from s2s_portal.blueprints.invitations import bp as invitations
     from s2s_portal.blueprints.messages.views import bp as messages

@@ -413,7 +413,7 @@ def seen(session: Session, of: Message, person: str, side: Side = Side.SCHOOL) -
     return made
 
 
-def offered(session: Session, row: Referral, key: str) -> Offer:
+def offered(session: Session, row: Referral, key: str, **more: Any) -> Offer:
     """`row` was offered to the practitioner whose account is `key`, and it went on without them;
     they had asked for it, and the lead of their school confirms release."""
     who = session.scalars(select(Practitioner).where(Practitioner.account_id == key)).one()
@@ -434,9 +434,9 @@ def offered(session: Session, row: Referral, key: str) -> Offer:
         due_on=RECEIVED,
         remind_on=RECEIVED,
         needs_release=True,
-        ended=Ended.OVERTAKEN,
         by_id="officer",
         by_name="Ola Officer",
+        **{"ended": Ended.OVERTAKEN, **more},
     )
     session.add_all(
         [

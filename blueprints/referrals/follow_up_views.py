@@ -50,7 +50,8 @@ def follow_up(reference: str) -> ResponseReturnValue:
             if isinstance(error, Stale):
                 form.renew(follow_ups.of(referral))
         else:
-            flash(_thanks(number), DONE)
+            if form.lines:
+                flash(_thanks(number), DONE)
             return redirect(url_for(".follow_up", reference=reference))
     return page(
         "s2s/referrals/follow_up.html",

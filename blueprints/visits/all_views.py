@@ -7,7 +7,8 @@ from s2s_portal.blueprints.visits import (
     follow_up_views,
     offers,
     owed_views,
+    staff_views,
 )
 from s2s_portal.blueprints.visits.views import bp
 
-__all__ = ["bp", "day_views", "follow_up_views", "offers", "owed_views"]
+__all__ = ["bp", "day_views", "follow_up_views", "offers", "owed_views", "staff_views"]

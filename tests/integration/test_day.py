@@ -204,9 +204,7 @@ def test_new_is_what_was_given_lately_and_not_answered_yet(
     session.commit()
     assert listed("New to you") == [MINE]
     row = session.scalars(select(Referral).where(Referral.reference == MINE)).one()
-    wrote = rows.message(
-        session, row, side=Side.PRACTITIONER, by_id="practitioner"
-    )
+    wrote = rows.message(session, row, side=Side.PRACTITIONER, by_id="practitioner")
     assert wrote.id
     session.commit()
     assert listed("New to you") == []
