@@ -19,12 +19,21 @@ from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.establishment import SettingKind
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
+from s2s_portal.models.reimbursement import Per
 from s2s_portal.reference_portal.demonstration_panels import meeting
 from s2s_portal.reference_portal.demonstration_schools import establishments
 from s2s_portal.reference_portal.demonstration_staff import practitioners, records
 from s2s_portal.reference_portal.demonstration_stories import Step, steps
 from s2s_portal.reference_portal.demonstration_talk import talk
-from s2s_portal.services import clocks, drafts, intake, offer_answers, returning, verification
+from s2s_portal.services import (
+    clocks,
+    drafts,
+    intake,
+    offer_answers,
+    release_rates,
+    returning,
+    verification,
+)
 
 SEED = 44_19
 WINDOW_OPENED, WINDOW_CLOSES = 60, 40  # days ago, days ahead
@@ -71,6 +80,16 @@ def _add_schools_and_staff() -> None:
         numbers = {str(one.account_id): one.id for one in added}
         work.session.add_all(records(numbers, _a_mainstream_school(), clock.today()))
         work.flush()
+        release_rates.add(
+            work,
+            provider=None,
+            since=date(2019, 4, 1),
+            per=Per.DAY,
+            time_pence=22_000,
+            mile_pence=45,
+            source="Invented: £220 for a day of supply, and 45p for a mile",
+            by=SYSTEM,
+        )
         audit.wrote(work, "added", "demonstration", len(establishments()))
 
 

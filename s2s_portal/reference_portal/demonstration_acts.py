@@ -15,6 +15,7 @@ from sqlalchemy import select
 from s2s_portal import Actor, Role, clock
 from s2s_portal.database import UnitOfWork
 from s2s_portal.models.codes import Achieved, Closure
+from s2s_portal.models.follow_up import Progress
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.reallocation import SupportRole, Why
 from s2s_portal.models.visit import VisitKind
@@ -37,6 +38,7 @@ from s2s_portal.services import (
     closing,
     consent,
     drafting,
+    follow_ups,
     ledger,
     officers,
     reallocating,
@@ -228,7 +230,15 @@ def _issue(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
 
 
 def _acknowledge(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
+    """The school has read it, and says of the first recommendation how it gets on."""
     records.acknowledge(work, records.get(story.reference, visit + 1), by=by)
+    lines = follow_ups.of(referrals.get(story.reference))
+    mine = [line for line in lines if (line.visit, line.position) == (visit + 1, 1)]
+    said = follow_ups.Said(
+        Progress.TRYING if visit else Progress.EMBEDDED,
+        "We began after half term, in every lesson.",
+    )
+    follow_ups.say(work, story.reference, said={line.number: said for line in mine}, by=by)
 
 
 def _add(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:

@@ -100,9 +100,10 @@ def is_overdue(today: date) -> ColumnElement[bool]:
     return FollowUp.due_on < today
 
 
-def is_unconfirmed(today: date) -> ColumnElement[bool]:
-    """It is due, or was recommended some weeks ago, and the school has said nothing."""
-    return or_(FollowUp.due_on <= today, FollowUp.issued_on <= silence_since(today)) & NOTHING_SAID
+def is_unconfirmed(today: Any, silence: Any = None) -> ColumnElement[bool]:
+    """It is due, or was recommended some weeks ago (by `silence`), and the school said nothing."""
+    long_ago = silence_since(today) if silence is None else silence
+    return or_(FollowUp.due_on <= today, FollowUp.issued_on <= long_ago) & NOTHING_SAID
 
 
 def within_reach(actor: Actor) -> ColumnElement[bool] | None:
@@ -193,7 +194,7 @@ def _schools(typed: str) -> list[int]:
     return list(session().scalars(query))
 
 
-def _lines() -> Select[Any]:
+def _lines() -> Select[*tuple[Any, ...]]:
     return (
         select(
             FollowUp.recommendation_id,

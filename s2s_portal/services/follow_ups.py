@@ -26,7 +26,7 @@ from s2s_portal.services.terms import written
 from s2s_portal.state import setting
 
 STATE_WORDS = {
-    Progress.NOT_STARTED: "The school has not said yet",
+    Progress.NOT_STARTED: "Not said yet",
     Progress.TRYING: "Trying it",
     Progress.EMBEDDED: "Embedded",
     Progress.STOPPED: "Stopped",

@@ -12,16 +12,25 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, exists, func, literal, select
 
+from s2s_portal import clock
 from s2s_portal.database import session
 from s2s_portal.identity import Role, current_actor
 from s2s_portal.models.codes import Status
 from s2s_portal.models.conversation import Side
+from s2s_portal.models.follow_up import FollowUp
 from s2s_portal.models.ledger import EntryKind, LedgerEntry, PullLine
 from s2s_portal.models.offer import Offer
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Acknowledgement, Visit, VisitRecord
-from s2s_portal.services import heads, trusts, waiting_messages
+from s2s_portal.services import (
+    follow_up_lists,
+    follow_ups,
+    heads,
+    records_due,
+    trusts,
+    waiting_messages,
+)
 
 COUNTED = 100  # a badge counts no further, so it takes as long with a million rows
 
@@ -39,6 +48,8 @@ class Tile:
     status: str = ""
     calls: bool = True
     count: int = 0
+    # The menu's entry that it is counted behind, where that is another page.
+    entry: str = ""
 
     @property
     def values(self) -> dict[str, str]:
@@ -65,13 +76,22 @@ def badges() -> dict[str, int]:
         return {}
     found: dict[str, int] = defaultdict(int)
     for tile in _ask(counted, _statement(counted, COUNTED)):
-        found[tile.endpoint] = min(found[tile.endpoint] + tile.count, COUNTED)
+        entry = tile.entry or tile.endpoint
+        found[entry] = min(found[entry] + tile.count, COUNTED)
     return dict(found)
 
 
 def _ask(counted: tuple[Counted, ...], statement: Select[Any]) -> list[Tile]:
     actor = current_actor()
-    who = {"account": actor.id, "establishments": list(actor.establishments)}
+    today = clock.today()
+    who = {
+        "account": actor.id,
+        "establishments": list(actor.establishments),
+        "provider": actor.provider or 0,
+        "now": clock.now(),
+        "today": today,
+        "silence": follow_ups.silence_since(today),
+    }
     row = session().execute(statement, who).one()
     return [replace(tile, count=getattr(row, tile.key)) for tile, _query in counted]
 
@@ -97,6 +117,7 @@ def _counted(roles: frozenset[Role]) -> tuple[Counted, ...]:
         Role.HEAD: _head,
         Role.OFFICER: _officer,
         Role.PRACTITIONER: _practitioner,
+        Role.LEAD: _lead,
         Role.FINANCE: _finance,
         Role.FINANCE_APPROVER: _finance,
         Role.TRUST_VIEWER: _trust,
@@ -138,8 +159,57 @@ def _school() -> list[Counted]:
             _referrals(mine, Referral.status == Status.RETURNED),
         ),
         (Tile("unread", "Visit records to read", where), unread),
+        (
+            Tile(
+                "follow_ups",
+                "Follow-ups to answer",
+                "s2s.referrals.follow_ups_due",
+                entry=where,
+            ),
+            _unconfirmed(),
+        ),
         _messages(Side.SCHOOL),
     ]
+
+
+def _unconfirmed() -> Select[Any]:
+    """Recommendations of which the acting person's schools have said nothing."""
+    waits = follow_up_lists.is_unconfirmed(bindparam("today"), bindparam("silence"))
+    return (
+        select(literal(1))
+        .select_from(FollowUp)
+        .join(Referral, Referral.id == FollowUp.referral_id)
+        .where(
+            FollowUp.urn.in_(bindparam("establishments", expanding=True)),
+            follow_up_lists.UNDER_WAY,
+            follow_up_lists.SPOKEN,
+            waits,
+        )
+    )
+
+
+def _owed(whose: ColumnElement[bool]) -> Select[Any]:
+    """Records that are owed by those practitioners."""
+    return (
+        select(literal(1))
+        .select_from(Visit)
+        .join(Referral, Referral.id == Visit.referral_id)
+        .join(
+            Practitioner, Practitioner.id == func.coalesce(Visit.writer_id, Visit.practitioner_id)
+        )
+        .outerjoin(VisitRecord, VisitRecord.visit_id == Visit.id)
+        .where(whose, records_due.is_owed(bindparam("now")))
+    )
+
+
+def _lead() -> list[Counted]:
+    tile = Tile(
+        "staff_owed",
+        "Records due from your staff",
+        "s2s.visits.your_staff",
+        entry="s2s.visits.index",
+    )
+    return [(tile, _owed(Practitioner.provider_urn == bindparam("provider")))]
 
 
 def _head() -> list[Counted]:
@@ -190,6 +260,10 @@ def _practitioner() -> list[Counted]:
     return [
         (Tile("offered", "Offered to you", where), offered),
         (Tile("new", "New to you", where), new),
+        (
+            Tile("owed", "Records due", "s2s.visits.your_day", entry=where),
+            _owed(Practitioner.account_id == bindparam("account")),
+        ),
         (Tile("open", "Open referrals", where, calls=False), mine),
         _messages(Side.PRACTITIONER),
     ]

@@ -126,17 +126,17 @@ def _long_ago() -> datetime:
     return clock.from_local(day)
 
 
-def is_owed() -> ColumnElement[bool]:
+def is_owed(now: Any) -> ColumnElement[bool]:
     """Of a visit joined to its referral and its record, if any: whether the record is owed."""
     return and_(
         Referral.status == Status.ALLOCATED,
-        Visit.ends_at <= clock.now(),
+        Visit.ends_at <= now,
         Visit.cancelled_at.is_(None),
         VisitRecord.issued_at.is_(None),
     )
 
 
-def owed() -> Select[Any]:
+def owed() -> Select[*tuple[Any, ...]]:
     """Every record that is owed, as far as the reader sees it, with the last reminder of it."""
     last = aliased(RecordNudge, name="last")
     latest = (
@@ -166,12 +166,12 @@ def owed() -> Select[Any]:
         .outerjoin(VisitRecord, VisitRecord.visit_id == Visit.id)
         .join(Writer, Writer.id == func.coalesce(Visit.writer_id, Visit.practitioner_id))
         .outerjoin(last, last.id == latest)
-        .where(is_owed())
+        .where(is_owed(clock.now()))
         .order_by(Visit.starts_at, Visit.id)
     )
 
 
-def _found(query: Select[Any]) -> list[Owed]:
+def _found(query: Select[*tuple[Any, ...]]) -> list[Owed]:
     return _lines(session().execute(query).all())
 
 

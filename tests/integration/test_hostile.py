@@ -73,6 +73,11 @@ ARGUMENTS = [
     "key",
     "action",
     "filled",
+    "on",
+    "span",
+    "period",
+    "pile",
+    "provider",
 ]
 STAFF = [
     "senco",

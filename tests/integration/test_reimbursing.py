@@ -22,7 +22,7 @@ from s2s_portal.models.practitioner import Absence, AbsenceKind, Allocation, Pra
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.reimbursement import Per, ReimbursementStatement, ReleaseRate
 from s2s_portal.models.visit import Attendance, VisitRecord
-from s2s_portal.services import periods, release_rates, reimbursing
+from s2s_portal.services import periods, reimbursing, release_rates
 from tests import rows, world
 from tests.client import Client, Page
 
@@ -341,8 +341,8 @@ def test_a_lead_issues_a_statement_and_finance_reads_it(
         assert "£109.23" in page.words and AWKWARD in page.words
         assert issue(client, page).location.endswith("/finance/reimbursements/1")
     (made,) = statements(session)
-    # 24 May: 195 minutes, half a day, and 20.5 miles at 45p; 3 June: an hour at the school; 13 June:
-    # the way alone, in vain.
+    # 24 May: 195 minutes, half a day, and 20.5 miles at 45p; 3 June: an hour at the school;
+    # 13 June: the way alone, in vain.
     assert [(line.minutes, line.time_pence, line.mile_pence) for line in made.lines] == [
         (195, 10_000, 923),
         (60, 3_077, 0),
@@ -520,9 +520,10 @@ def test_a_statement_is_final(
             connection.execute(text(sql))
     again = (
         "INSERT INTO s2s.reimbursement_line (statement_number, position, record_id, correction,"
-        " reference, urn, school_name, practitioner_name, kind, visited_on, minutes, miles, rate_id,"
-        " time_pence, mile_pence) SELECT statement_number, 99, record_id, {}, reference, urn,"
-        " school_name, practitioner_name, kind, visited_on, minutes, miles, rate_id, time_pence,"
+        " reference, urn, school_name, practitioner_name, kind, visited_on, minutes, miles,"
+        " rate_id, time_pence, mile_pence) SELECT statement_number, 99, record_id, {}, reference,"
+        " urn, school_name, practitioner_name, kind, visited_on, minutes, miles, rate_id,"
+        " time_pence,"
         " mile_pence FROM s2s.reimbursement_line LIMIT 1"
     )
     with pytest.raises(DBAPIError, match="uq_reimbursement_line_record"), connection.begin_nested():
@@ -565,10 +566,9 @@ def test_its_files_are_safe_and_the_same_for_ever(
         content = sent.get_data()
         again = client.open(client.url("finance.reimbursement_pdf", number=1)).get_data()
         assert again == content
-        with pikepdf.open(io.BytesIO(content)) as document:
-            with document.open_metadata() as metadata:
-                assert metadata["pdfuaid:part"] == "1"
-                assert metadata["dc:title"] == "Statement 1 for reimbursement"
+        with pikepdf.open(io.BytesIO(content)) as document, document.open_metadata() as metadata:
+            assert metadata["pdfuaid:part"] == "1"
+            assert metadata["dc:title"] == "Statement 1 for reimbursement"
     client.sign_on("other-lead")
     for file in ("csv", "pdf"):
         client.get(f"finance.reimbursement_{file}", number=1, status=404)
