@@ -28,7 +28,7 @@ def records_owed() -> ResponseReturnValue:
         "s2s/visits/records_owed.html",
         listing=records_due.overdue(after=after),
         button=ButtonForm(),
-        may_nudge=nudging.may_nudge,
+        may_nudge=nudging.may_nudge_now(),
         kinds=visits.KIND_NAMES,
     )
 

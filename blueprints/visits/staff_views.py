@@ -11,7 +11,7 @@ from s2s_portal.blueprints.forms import ButtonForm
 from s2s_portal.blueprints.pages import link_of_visitor, page
 from s2s_portal.blueprints.visits.views import bp
 from s2s_portal.identity import current_actor
-from s2s_portal.services import calendar, caseload, nudging, periods, records_due, staff, visits
+from s2s_portal.services import calendar, nudging, periods, records_due, staff, visits
 
 __all__ = ["bp"]
 
@@ -30,11 +30,11 @@ def your_staff() -> ResponseReturnValue:
         link=link_of_visitor(),
         span=span,
         periods=periods.offered(today, dates),
-        people=staff.people(provider, span, caseload.of_provider(actor), owed),
+        people=staff.people(provider, span, owed),
         coming=staff.this_week(provider),
         answered=staff.releases(provider, span),
         staff_owed=owed,
         button=ButtonForm(),
-        may_nudge=nudging.may_nudge,
+        may_nudge=nudging.may_nudge_now(),
         kinds=visits.KIND_NAMES,
     )

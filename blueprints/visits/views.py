@@ -75,7 +75,7 @@ def index() -> ResponseReturnValue:
         owed=records_due.of_practitioner(actor) if mine is not None else [],
         staff_owed=records_due.of_provider(actor) if school is not None else [],
         button=ButtonForm(),
-        may_nudge=nudging.may_nudge,
+        may_nudge=nudging.may_nudge_now(),
         link=link,
         kinds=visits.KIND_NAMES,
         waiting=waiting_messages.count(by=actor),

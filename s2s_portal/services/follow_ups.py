@@ -180,7 +180,7 @@ def say(work: UnitOfWork, reference: str, *, said: Mapping[int, Said], by: Actor
     if said.keys() - lines.keys():
         raise NotFound()
     new = [(lines[number], one) for number, one in said.items() if _is_new(lines[number], one)]
-    clashes = [line for line, one in new if line.seen != one.seen]
+    clashes = [line for line, one in new if line.said and line.seen != one.seen]
     if clashes:
         raise Stale(_meanwhile(clashes))
     for line, one in new:

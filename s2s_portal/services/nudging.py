@@ -6,6 +6,7 @@ person sends is copied to the lead; what the service sends by itself only once i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, timedelta
 
 from sqlalchemy.dialects.postgresql import insert
@@ -18,6 +19,7 @@ from s2s_portal.models.follow_up import RecordNudge
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.visit import Visit
 from s2s_portal.services import calendar, notices, records, records_due, referrals, visits
+from s2s_portal.services.calendar import Calendar
 from s2s_portal.services.records_due import Owed
 from s2s_portal.services.terms import written
 from s2s_portal.state import setting
@@ -53,11 +55,20 @@ def _is_of_their_staff(visit: Visit, by: Actor) -> bool:
     return writer is not None and writer.provider_urn == by.provider
 
 
-def may_nudge(owed: Owed) -> bool:
-    """Whether nobody has reminded them yet on this working day."""
-    return owed.nudged_at is None or _working_day(
-        clock.local(owed.nudged_at).date()
-    ) != _working_day(clock.today())
+def may_nudge_now() -> Callable[[Owed], bool]:
+    """To ask of any number of records whether nobody has reminded of them on this working day.
+
+    Two statements, however many there are.
+    """
+    dates = calendar.of()
+    now = _working_day(clock.today(), dates)
+
+    def may(owed: Owed) -> bool:
+        if owed.nudged_at is None:
+            return True
+        return _working_day(clock.local(owed.nudged_at).date(), dates) != now
+
+    return may
 
 
 def _before(owed: Owed) -> str:
@@ -70,10 +81,9 @@ def _before(owed: Owed) -> str:
     )
 
 
-def _working_day(day: date) -> date:
+def _working_day(day: date, dates: Calendar) -> date:
     """`day`, or the working day before it: a weekend counts with its Friday."""
-    closed = calendar.of()
-    while not closed.is_working_day(day):
+    while not dates.is_working_day(day):
         day -= timedelta(days=1)
     return day
 
@@ -86,7 +96,7 @@ def _send(work: UnitOfWork, owed: Owed, *, copied: bool, by: Actor) -> bool:
         .values(
             referral_id=visit.referral_id,
             visit_id=visit.id,
-            on_day=_working_day(clock.today()),
+            on_day=_working_day(clock.today(), calendar.of()),
             copied=copied,
             at=clock.now(),
             by_id=by.id,
@@ -98,7 +108,7 @@ def _send(work: UnitOfWork, owed: Owed, *, copied: bool, by: Actor) -> bool:
     if added is None:
         return False
     referral = referrals.get(owed.reference)
-    link = notices.link_to("s2s.visits.record", reference=owed.reference, number=owed.number)
+    link = notices.link_to("s2s.visits.show", reference=owed.reference)
     lead = owed.provider_urn if copied else None
     notices.tell_practitioner(work, NOTICE, owed.writer_id, referral, link, copy_to=lead)
     audit.wrote(work, "reminded of", "visit record", f"{owed.reference} visit {owed.number}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -18,13 +18,13 @@ from s2s_portal import clock
 from s2s_portal.database import session
 from s2s_portal.documents.reimbursement import days as in_days
 from s2s_portal.identity import Actor
+from s2s_portal.models.codes import Status
 from s2s_portal.models.follow_up import FollowUp
 from s2s_portal.models.offer import Ended, Offer
 from s2s_portal.models.practitioner import Absence, Allocation, Practitioner, Release
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit, VisitKind, VisitRecord
 from s2s_portal.services import calendar, practitioners, reimbursing
-from s2s_portal.services.caseload import Caseload
 from s2s_portal.services.follow_up_lists import SPOKEN, UNDER_WAY, is_unconfirmed
 from s2s_portal.services.periods import Span
 from s2s_portal.services.records_due import Owed
@@ -74,9 +74,10 @@ class Coming:
 
     reference: str
     school_name: str
+    practitioner_id: int
     practitioner_name: str
     kind: VisitKind
-    starts_at: Any
+    starts_at: datetime
 
     @property
     def kind_words(self) -> str:
@@ -92,8 +93,8 @@ class Releases:
     refused: int
 
 
-def people(provider: int, span: Span, mine: Caseload, owed: Sequence[Owed]) -> list[Person]:
-    """The staff of the school that the reader leads, by name: seven statements, however many."""
+def people(provider: int, span: Span, owed: Sequence[Owed]) -> list[Person]:
+    """The staff of the school that the reader leads, by name: as many statements for any number."""
     today = clock.today()
     staff = session().scalars(_staff(provider)).all()
     numbers = [one.id for one in staff]
@@ -101,9 +102,9 @@ def people(provider: int, span: Span, mine: Caseload, owed: Sequence[Owed]) -> l
     used = Counter[int]()
     for row in reimbursing.activity(provider, span.starts, until):
         used[row.practitioner_id] += row.minutes
-    cases = Counter(case.practitioner_name for case in mine.led)
+    cases = _cases(numbers)
     owing = Counter(line.writer_id for line in owed)
-    coming = Counter(row.practitioner_name for row in this_week(provider))
+    coming = Counter(row.practitioner_id for row in this_week(provider))
     released = _released(staff, provider, span.starts, until)
     waiting = _unconfirmed(numbers)
     return [
@@ -111,8 +112,8 @@ def people(provider: int, span: Span, mine: Caseload, owed: Sequence[Owed]) -> l
             one.id,
             one.name,
             one.active,
-            cases[one.name],
-            coming[one.name],
+            cases.get(one.id, 0),
+            coming[one.id],
             owing[one.id],
             waiting.get(one.id, 0),
             released.get(one.id),
@@ -131,6 +132,21 @@ def _staff(provider: int) -> Select[Any]:
         )
         .order_by(Practitioner.name, Practitioner.id)
     )
+
+
+def _cases(numbers: list[int]) -> dict[int, int]:
+    """How many open referrals each leads."""
+    rows = session().execute(
+        select(Allocation.practitioner_id, func.count())
+        .join(Referral, Referral.id == Allocation.referral_id)
+        .where(
+            Allocation.practitioner_id.in_(numbers),
+            Allocation.ended_at.is_(None),
+            Referral.status == Status.ALLOCATED,
+        )
+        .group_by(Allocation.practitioner_id)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def _unconfirmed(numbers: list[int]) -> dict[int, int]:
@@ -196,7 +212,12 @@ def this_week(provider: int) -> list[Coming]:
     monday = today - timedelta(days=today.weekday())
     rows = session().execute(
         select(
-            Referral.reference, Referral.school_name, Practitioner.name, Visit.kind, Visit.starts_at
+            Referral.reference,
+            Referral.school_name,
+            Practitioner.id,
+            Practitioner.name,
+            Visit.kind,
+            Visit.starts_at,
         )
         .join(Visit, Visit.referral_id == Referral.id)
         .join(Practitioner, Practitioner.id == Visit.practitioner_id)
@@ -206,7 +227,7 @@ def this_week(provider: int) -> list[Coming]:
             Visit.starts_at >= clock.from_local(monday),
             Visit.starts_at < clock.from_local(monday + timedelta(days=7)),
             Visit.cancelled_at.is_(None),
-            (Referral.status != "withdrawn") | VisitRecord.id.is_not(None),
+            (Referral.status != Status.WITHDRAWN) | VisitRecord.id.is_not(None),
         )
         .order_by(Visit.starts_at, Visit.id)
     )

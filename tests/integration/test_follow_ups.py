@@ -195,6 +195,16 @@ def test_two_colleagues_at_once_lose_nothing(
     ]
 
 
+def test_a_mark_that_nobody_gave_is_no_colleague(
+    client: Client, session: Session, referral: Referral
+) -> None:
+    first, second = numbers(session)
+    client.sign_on("senco")
+    made_up = {f"state_{first}": "trying", f"seen_{first}": "999", f"seen_{second}": "x" * 5000}
+    say(client, made_up)
+    assert kept(session)[first] is Progress.TRYING
+
+
 def test_nobody_speaks_for_another_school_or_once_the_support_has_stopped(
     client: Client, session: Session, referral: Referral
 ) -> None:

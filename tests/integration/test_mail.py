@@ -229,8 +229,8 @@ def test_every_notice_has_its_text_and_no_notice_is_left_over() -> None:
 
     folder = Path(next(iter(templates.__path__))) / "s2s" / "mail"
     texts = {path.stem for path in folder.glob("*.txt")}
-    # The daily list is about no one referral, so `services.daily_list` says its own subject.
-    assert texts - {"daily_list"} == set(notices.SUBJECTS)
+    # These are about no one referral, so the services that send them say their own subjects.
+    assert texts - {"daily_list", "follow_ups_due"} == set(notices.SUBJECTS)
 
 
 def test_a_subject_cannot_smuggle_a_header(mailing: Flask, sink: Sink) -> None:

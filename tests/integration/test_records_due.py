@@ -186,7 +186,7 @@ def test_a_lead_reminds_once_a_working_day_and_a_second_press_says_so(
     assert len(sent) == 2
     provider = session.get_one(Practitioner, sent[0]["practitioner_id"]).provider_urn
     assert (provider, sent[0]["provider_urn"]) == (world.PROVIDER, world.PROVIDER)
-    assert sent[0]["link"].endswith(f"/s2s/visits/{REFERENCE}/1/record")
+    assert sent[0]["link"].endswith(f"/s2s/visits/{REFERENCE}/")
     assert "Canary" not in str(sent)
     logged = session.scalars(
         select(AuditEntry.entity_key).where(AuditEntry.action == "reminded of")
@@ -259,6 +259,49 @@ def test_what_a_person_sent_is_not_repeated_by_the_service(
         remind(client.sign_on("lead"))
     session.rollback()
     assert run(session, date(2019, 5, 20)) == 1, "the other school's alone"
+
+
+def test_more_records_ask_the_database_no_more_often(
+    client: Client, session: Session, owed: Visit, connection: Connection
+) -> None:
+    row = session.get_one(Referral, owed.referral_id)
+    number = row.id
+
+    def asked(who: str, where: str) -> int:
+        seen: list[str] = []
+
+        def note(*args: object) -> None:
+            seen.append(str(args[2]))
+
+        client.sign_on(who)
+        event.listen(connection, "before_cursor_execute", note)
+        client.get(where)
+        event.remove(connection, "before_cursor_execute", note)
+        return sum(one.startswith("SELECT") for one in seen)
+
+    pages = (
+        ("lead", "visits.index"),
+        ("lead", "visits.your_staff"),
+        ("officer", "visits.records_owed"),
+    )
+    with clock.frozen(date(2019, 5, 20)):
+        before = [asked(*page) for page in pages]
+        session.rollback()
+        again = session.get_one(Referral, number)
+        for extra in range(2, 8):
+            late = visit(session, again, "practitioner", extra)
+            session.add(
+                RecordNudge(
+                    referral_id=number,
+                    visit_id=late.id,
+                    on_day=DUE,
+                    copied=True,
+                    by_id="lead",
+                    by_name="Lena Lead",
+                )
+            )
+        session.commit()
+        assert [asked(*page) for page in pages] == before
 
 
 def test_a_county_of_records_is_read_a_page_at_a_time(

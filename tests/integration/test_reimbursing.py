@@ -254,6 +254,25 @@ def test_a_lead_sees_what_staff_do_and_how_many_days_are_owed(
     assert cells(page, "Pat Practitioner")[5] == "0.3 days", "60 minutes of a visit and 40 in vain"
 
 
+def test_two_of_one_name_are_two_people(
+    client: Client, session: Session, given: Allocation
+) -> None:
+    made = session.merge(given)
+    rows.visit(session, session.get_one(Referral, made.referral_id), made, 1, issued=False)
+    for person in session.scalars(
+        select(Practitioner).where(Practitioner.account_id.in_(["practitioner", "colleague"]))
+    ):
+        person.name = "Sam Same"
+    session.commit()
+    with clock.frozen(clock.from_local(date(2019, 5, 24), 12)):
+        page = client.sign_on("lead").get("visits.your_staff")
+    found = page.document.xpath("//tr[th[starts-with(normalize-space(), 'Sam Same')]]")
+    assert [[cell.text_content() for cell in row.xpath("td")[:3]] for row in found] == [
+        ["1", "1", "1"],
+        ["0", "0", "0"],
+    ]
+
+
 def test_more_than_was_agreed_is_said(client: Client, session: Session, year: Allocation) -> None:
     person = session.scalars(
         select(Practitioner.id).where(Practitioner.account_id == "practitioner")
