@@ -10,7 +10,7 @@ from s2s_portal.blueprints.forms import ButtonForm
 from s2s_portal.blueprints.pages import page
 from s2s_portal.blueprints.visits.views import DONE, bp
 from s2s_portal.database import unit_of_work
-from s2s_portal.errors import OutOfOrder
+from s2s_portal.errors import Stale
 from s2s_portal.identity import Role, current_actor
 from s2s_portal.services import nudging, records_due, visits
 
@@ -43,6 +43,6 @@ def remind(reference: str, number: int) -> ResponseReturnValue:
             with unit_of_work() as work:
                 owed = nudging.nudge(work, reference, number, by=actor)
             flash(f"{owed.writer} gets an email, and their lead a copy.", DONE)
-        except OutOfOrder as error:
+        except Stale as error:
             flash(str(error), DONE)
     return redirect(url_for(".records_owed" if actor.has(Role.OFFICER) else ".index"))

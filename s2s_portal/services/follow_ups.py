@@ -103,7 +103,8 @@ class Said:
 def of(referral: Referral) -> list[Line]:
     """Every recommendation of the issued records of `referral`, the last visit first.
 
-    Two statements. A read of a child's data, so it is audited where there is any.
+    Two statements. A read of a child's data, so it is audited where there is any: once with what
+    else of the referral the page shows.
     """
     found = session().execute(
         select(FollowUp, Recommendation, Visit.number)
@@ -117,7 +118,7 @@ def of(referral: Referral) -> list[Line]:
     rows = found.all()
     if not rows:
         return []
-    audit.looked_at("recommendations", referral.reference)
+    audit.looked_at("referral", referral.reference)
     said = _said(referral)
     return [
         Line(

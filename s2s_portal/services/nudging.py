@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from s2s_portal import audit, clock
 from s2s_portal.database import UnitOfWork, session, unit_of_work
-from s2s_portal.errors import NotFound, OutOfOrder
+from s2s_portal.errors import NotFound, OutOfOrder, Stale
 from s2s_portal.identity import SYSTEM, Actor, Role
 from s2s_portal.models.follow_up import RecordNudge
 from s2s_portal.models.practitioner import Practitioner
@@ -32,7 +32,7 @@ def nudge(work: UnitOfWork, reference: str, number: int, *, by: Actor) -> Owed:
     """Remind whoever owes the record of visit `number`, with a copy to their lead.
 
     Raises NotFound for a visit that is not the reader's to see, and for a lead where the writer is
-    of another school; OutOfOrder when no record is owed, or on the same working day a second time.
+    of another school; OutOfOrder when no record is owed, Stale a second time that working day.
     """
     if not by.has(Role.OFFICER, Role.LEAD):
         raise NotFound()
@@ -45,7 +45,7 @@ def nudge(work: UnitOfWork, reference: str, number: int, *, by: Actor) -> Owed:
             "No record of this visit is owed now: it has been issued, or the visit is not over."
         )
     if not _send(work, owed, copied=True, by=by):
-        raise OutOfOrder(_before(owed))
+        raise Stale(_before(owed))
     return owed
 
 

@@ -144,6 +144,16 @@ def test_days_off_are_marked(
     assert "Staff training day" in page.words
 
 
+def test_each_distance_is_from_the_visit_before(
+    client: Client, session: Session, diary: dict[str, Allocation]
+) -> None:
+    """Twice at one school is no way at all, however far it is from their own."""
+    booked(session, session.merge(diary[OTHERS]), 8, TODAY, 16)
+    session.commit()
+    page = client.sign_on("practitioner").get("visits.your_day")
+    assert "At the same place" in page.all("//li[@class='s2s-stop']")[2]
+
+
 def test_what_does_not_take_place_is_left_out(
     client: Client, session: Session, diary: dict[str, Allocation]
 ) -> None:

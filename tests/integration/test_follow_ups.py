@@ -131,6 +131,17 @@ def test_a_school_says_how_it_gets_on_and_everybody_on_the_case_reads_it(
     assert history == ["Visit 1, recommendation 2: stopped."]
 
 
+def test_to_read_what_was_recommended_leaves_a_trace(
+    client: Client, referral: Referral, connection: Connection
+) -> None:
+    client.sign_on("senco").get("referrals.follow_up", **HERE)
+    connection.execute(text("RESET ROLE"))
+    found = connection.execute(
+        text("SELECT by_id, entity_key FROM s2s.audit_entry WHERE action = 'looked at'")
+    )
+    assert [tuple(row) for row in found] == [("senco", REFERENCE)]
+
+
 def test_the_practitioner_reads_it_beside_the_next_record(
     client: Client, session: Session, referral: Referral
 ) -> None:

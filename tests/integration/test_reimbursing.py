@@ -16,6 +16,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, selectinload
 
 from s2s_portal import clock
+from s2s_portal.database import in_the_name_of
+from s2s_portal.errors import NotFound
+from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.codes import Status
 from s2s_portal.models.offer import Ended
 from s2s_portal.models.practitioner import Absence, AbsenceKind, Allocation, Practitioner, Release
@@ -504,6 +507,30 @@ def test_nobody_issues_but_the_school_s_own_lead(
         drawn_by = client.sign_on("finance").get("finance.new_reimbursement", status=403)
         assert drawn_by.status == 403
     assert statements(session) == []
+
+
+def test_what_staff_did_is_read_by_their_own_lead_alone(session: Session, year: Allocation) -> None:
+    """The database says so itself, whoever asks it for which school."""
+    seen = {}
+    for who, actor in {**world.ACTORS, "system": SYSTEM}.items():
+        session.rollback()
+        with acting_as(actor):
+            seen[who] = len(reimbursing.activity(world.PROVIDER, date(2019, 1, 1), JULY))
+    session.rollback()
+    assert {who for who, number in seen.items() if number} == {"lead", "system"}
+
+
+def test_only_a_lead_who_is_tied_to_a_school_issues(session: Session, year: Allocation) -> None:
+    """Whatever a page has let through: it is asked in the service's own sight."""
+    span = periods.month_of(date(2019, 6, 1))
+    for who in ("newcomer", "practitioner", "officer", "finance"):
+        session.rollback()
+        with (
+            clock.frozen(JULY),
+            pytest.raises(NotFound),
+            in_the_name_of(world.ACTORS[who]) as work,
+        ):
+            reimbursing.issue(work, span, token=who, seen="", by=world.ACTORS[who])
 
 
 def test_who_has_moved_on_is_stated_where_they_were(
