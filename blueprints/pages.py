@@ -67,7 +67,6 @@ def refusal(error: S2SError) -> ResponseReturnValue:
         404: "Page not found",
         409: "This can no longer be done",
         422: "This cannot be done",
-        429: "That was too much at once",
         503: "The service is not available",
     }.get(error.status, "Something has gone wrong")
     return _plain_page(title, str(error), error.status)

@@ -20,7 +20,6 @@ from werkzeug.wrappers import Response
 from s2s_portal import sign_ons
 from s2s_portal.database import AWAY
 from s2s_portal.errors import (
-    BearerRefused,
     IdentityFailed,
     NotAllowed,
     NotFound,
@@ -41,16 +40,13 @@ View = TypeVar("View", bound=Callable[..., Any])
 @dataclass(frozen=True)
 class Policy:
     """Who may use a view: anybody at all (`public`), whoever is signed on (`signed_on`), or people
-    with one of `roles`. With `system`, no person: another system whose token has `scope`, or any
-    scope of ours when that is empty.
+    with one of `roles`.
     """
 
     name: str
     roles: frozenset[Role] = frozenset()
     public: bool = False
     signed_on: bool = False
-    system: bool = False
-    scope: str = ""
 
     def __or__(self, other: Policy) -> Policy:
         return Policy(f"{self.name} or {other.name}", self.roles | other.roles)
@@ -72,10 +68,6 @@ manager = Policy("manager", frozenset({Role.MANAGER}))
 auditor = Policy("auditor", frozenset({Role.AUDITOR}))
 administrator = Policy("administrator", frozenset({Role.ADMINISTRATOR}))
 trust = Policy("trust", frozenset({Role.TRUST_VIEWER}))
-# Other systems, by the token that they bring; nobody who is signed on.
-any_system = Policy("any system", system=True)
-ledger_read = Policy("ledger.read", system=True, scope="ledger.read")
-ledger_pull = Policy("ledger.pull", system=True, scope="ledger.pull")
 anyone = (
     school | officer | practitioner | lead | finance | manager | auditor | administrator | trust
 )
@@ -134,9 +126,6 @@ def guard() -> Response | None:
         raise NotAllowed()
     if policy.public:
         return None
-    if policy.system:  # whoever is signed on in a browser is nobody here
-        g.s2s_actor = _system(here.bearer, policy)
-        return None
     try:
         g.s2s_actor = _signed_on()
     except SignedOut as why:
@@ -149,17 +138,6 @@ def guard() -> Response | None:
         g.s2s_denied = True
         raise NotAllowed()
     return None
-
-
-def _system(bearer: Callable[[str], Actor] | None, policy: Policy) -> Actor:
-    """Which system asks. Raises NotFound where the API is not switched on, BearerRefused."""
-    if bearer is None:
-        raise NotFound("The API is not switched on here.")
-    try:
-        return bearer(policy.scope)
-    except BearerRefused as refusal:
-        g.s2s_denied = refusal.status == 403
-        raise
 
 
 def _signed_on() -> Actor:

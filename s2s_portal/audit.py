@@ -29,15 +29,8 @@ def _row(actor: Actor, action: str, entity: str, key: str, outcome: int) -> dict
         "entity": entity,
         "entity_key": key,
         "outcome": outcome,
-        "path": _address()[:500] if has_request_context() else "",
+        "path": _storable(request.path)[:500] if has_request_context() else "",
     }
-
-
-def _address() -> str:
-    """The path that was asked for, without a token in it: that opens something, and is no name."""
-    token = (request.view_args or {}).get("token")
-    path = request.path.replace(token, "...") if token else request.path
-    return _storable(path)
 
 
 def _storable(text: str) -> str:
@@ -72,7 +65,7 @@ def write_reads(status: int) -> None:
     reads = g.pop("s2s_reads", {}) if status < 400 else {}
     rows = [_row(current_actor(), "looked at", entity, key, status) for entity, key in reads]
     if g.pop("s2s_denied", False):
-        path = _address()
+        path = _storable(request.path)
         rows.append(_row(current_actor(), "was denied", "page", path, status))
     if not rows:
         return

@@ -6,26 +6,27 @@ Exit status 0 only when all is well; what went wrong is one line on standard err
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
+from functools import wraps
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 from flask import current_app
 from flask.cli import AppGroup, with_appcontext
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from s2s_portal import migrations
 from s2s_portal.errors import S2SError
-from s2s_portal.identity import SYSTEM
-from s2s_portal.ledger_commands import ledger_group
-from s2s_portal.plainly import fail, one_line, plainly
+from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.state import state
-
-__all__ = ["commands", "one_line"]
 
 commands = AppGroup("s2s", help="School to School Support.")
 db = AppGroup("db", help="The schema of School to School Support.")
 imports = AppGroup("import", help="Read public files in.")
+ledger_group = AppGroup("ledger", help="The fee ledger.")
 intake_group = AppGroup("intake", help="When requests are taken, and how many.")
 match_group = AppGroup("match", help="Finding referrals about the same pupil or class.")
 commands.add_command(db)
@@ -35,6 +36,34 @@ files_group = AppGroup("files", help="Files that schools attach.")
 commands.add_command(files_group)
 commands.add_command(intake_group)
 commands.add_command(match_group)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def one_line(error: BaseException) -> str:
+    """What went wrong, in one line."""
+    if isinstance(error, DBAPIError):
+        error = error.orig or error
+    return " ".join(str(error).split("\n\n")[0].split()) or type(error).__name__
+
+
+def plainly(command: Command) -> Command:
+    """Run a command as the service itself; turn what it refuses into one line and status 1."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            with acting_as(SYSTEM):
+                return command(*args, **kwargs)
+        except (S2SError, SQLAlchemyError, OSError) as error:
+            raise SystemExit(_fail(error)) from error
+
+    return run  # type: ignore[return-value]
+
+
+def _fail(error: BaseException) -> int:
+    click.echo(f"s2s: {one_line(error)}", err=True)
+    return 1
 
 
 @db.command("upgrade")
@@ -66,7 +95,7 @@ def current() -> None:
     found, head = migrations.current(state().engine), migrations.head()
     click.echo(found or "base")
     if found != head:
-        raise SystemExit(fail(S2SError(f"this release needs {head}: run flask s2s db upgrade")))
+        raise SystemExit(_fail(S2SError(f"this release needs {head}: run flask s2s db upgrade")))
 
 
 @db.command("sql")
@@ -241,6 +270,21 @@ def intake_close(number: int, closes: datetime, reason: str) -> None:
     click.echo(f"Window {number} now closes on {closes:%Y-%m-%d}.")
 
 
+@ledger_group.command("verify")
+@with_appcontext
+@plainly
+def ledger_verify() -> None:
+    """Check every entry, posting and link of the chain; status 1 when one is wrong."""
+    from s2s_portal.services import verification
+
+    result = verification.verify_and_note()
+    for problem in result.problems:
+        click.echo(f"s2s: {problem}", err=True)
+    if result.problems:
+        raise SystemExit(1)
+    click.echo(f"The ledger is sound: {result.last_number:,} entries.")
+
+
 @files_group.command("sweep")
 @click.option("--all", "all_of_them", is_flag=True, help="Even if most of what is kept goes.")
 @with_appcontext
@@ -262,7 +306,7 @@ def files_scan() -> None:
 
     left = file_upkeep.scan_left(at_once=True)
     if left:
-        raise SystemExit(fail(S2SError(f"{left} files could not be scanned")))
+        raise SystemExit(_fail(S2SError(f"{left} files could not be scanned")))
     click.echo("Every file has been scanned.")
 
 
@@ -310,4 +354,4 @@ def check(as_json: bool) -> None:
         for finding in findings:
             click.echo(f"{finding.state:4}  {finding.part}: {finding.says}")
     if status == "fail":
-        raise SystemExit(fail(S2SError("something needs doing; see above")))
+        raise SystemExit(_fail(S2SError("something needs doing; see above")))

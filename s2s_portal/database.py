@@ -63,27 +63,6 @@ CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
     "uq_ledger_entry_one_charge": lambda: AlreadyDecided(
         "The engagement fee for this referral has already been charged."
     ),
-    "uq_charge_event_follows": lambda: Stale(
-        "This charge has just changed. Nothing has been done: look at it again."
-    ),
-    "ck_charge_event_order": lambda: OutOfOrder("That cannot happen to this charge now."),
-    "uq_relief_request_follows": lambda: Stale(
-        "Somebody has just asked for this charge to be taken off. Look at their request."
-    ),
-    "pk_relief_answer": lambda: AlreadyDecided("Somebody else has just answered this request."),
-    "ck_relief_answer_second_person": lambda: OutOfOrder(
-        "You asked for this yourself, so somebody else has to answer."
-    ),
-    "ck_ledger_entry_year_is_open": lambda: OutOfOrder(
-        "The financial year of that day has just been closed. Nothing has been changed."
-    ),
-    "pk_year_close": lambda: AlreadyDecided("Somebody else has just closed this year."),
-    "ck_year_close_second_person": lambda: OutOfOrder(
-        "You asked for this yourself, so somebody else has to close the year."
-    ),
-    "ex_fee_rule_overlap": lambda: Stale(
-        "Somebody else has just entered a rule for the same. Look at the rules again."
-    ),
     "uq_referral_submit_token": lambda: Stale("This referral has already been sent."),
     "ck_referral_intake_open": lambda: IntakeClosed(
         "Requests have just been closed. Nothing has been sent, and your draft is kept."
@@ -99,13 +78,6 @@ CONSTRAINT_ERRORS: dict[str, Callable[[], S2SError]] = {
     ),
     "uq_bulk_run_token": lambda: Stale("This has been done already."),
     "uq_contribution_open": lambda: Stale("A colleague has already been asked for this section."),
-    "uq_confidence_answer_revision": lambda: Stale("Somebody at your school has just answered."),
-    "uq_school_evaluation_ask": lambda: Stale("Somebody at your school has just answered."),
-    "uq_end_report_draft": lambda: Stale("An end report has already been started."),
-    "uq_case_study_open": lambda: Stale("It has just been marked as a case study."),
-    "ck_case_study_agreed": lambda: OutOfOrder(
-        "Consent has just been taken back, so this cannot be told as a case study."
-    ),
     "uq_visit_record_visit_id": lambda: Stale("A record of this visit has already been started."),
 }
 

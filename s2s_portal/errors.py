@@ -66,14 +66,6 @@ class Refused(S2SError):
         self.field = field
 
 
-class AskFirst(Refused):
-    """It can be done once the person has said yes to what `asks` says, by the field that asks."""
-
-    def __init__(self, asks: dict[str, str]) -> None:
-        super().__init__(" ".join(asks.values()))
-        self.asks = asks
-
-
 class Incomplete(Refused):
     """The referral cannot be sent yet; `sections` lists the keys of what is missing."""
 
@@ -111,16 +103,6 @@ class OutOfOrder(Refused):
     status = 409
 
 
-class YearClosed(OutOfOrder):
-    """The financial year in which something happened is closed, so it cannot be written down."""
-
-    def __init__(self, year: str) -> None:
-        super().__init__(
-            f"The financial year {year} is closed, so nothing can be dated in it. Nothing has been"
-            " changed. Use a day in a year that is open."
-        )
-
-
 class AlreadyDecided(OutOfOrder):
     """Somebody else decided first."""
 
@@ -150,12 +132,6 @@ class FileRefused(Refused):
 
 class NotScanned(OutOfOrder):
     """Nobody gets a file before the virus scanner has found nothing in it."""
-
-
-class TooMany(S2SError):
-    """Somebody, or another system, asks for more than is allowed in a minute."""
-
-    status = 429
 
 
 class StorageAway(S2SError):
@@ -198,30 +174,3 @@ class SignOnRefused(S2SError):
         super().__init__(message)
         self.code = code
         self.status = status
-
-
-class BearerRefused(S2SError):
-    """Another system's request without a token that is good for it.
-
-    `error` is the code of RFC 6750 for its `WWW-Authenticate`; empty when there was no token.
-    """
-
-    status = 401
-
-    def __init__(self, message: str, *, error: str, status: int = 401) -> None:
-        super().__init__(message)
-        self.error = error
-        self.status = status
-
-
-class KeysAway(S2SError):
-    """The keys by which tokens are checked cannot be had, and none are known from before."""
-
-    status = 503
-
-    def __init__(self) -> None:
-        super().__init__("We cannot check tokens at the moment. Try again in a few minutes.")
-
-
-class KeyReused(OutOfOrder):
-    """An Idempotency-Key that has been used for another request."""

@@ -32,12 +32,8 @@ SWEEP_FILES = "s2s.sweep_files"
 KEEP_CLOCKS = "s2s.keep_clocks"
 NEW_DATES = "s2s.new_dates"
 KEEP_OFFERS = "s2s.keep_offers"
-POST_FEE = "s2s.post_fee"
-PROPOSE_CREDITS = "s2s.propose_credits"
 DAILY_LISTS = "s2s.daily_lists"
 SEND_DAILY_LIST = "s2s.send_daily_list"
-SEND_ASK = "s2s.send_ask"
-KEEP_ASKS = "s2s.keep_asks"
 TRIES = 30
 LONGEST_WAIT = 900  # seconds
 
@@ -114,8 +110,6 @@ def build(app: Flask, engine: Engine) -> procrastinate.App:
     _add_file_tasks(app, jobs)
     _add_clock_tasks(app, jobs)
     _add_offer_tasks(app, jobs)
-    _add_fee_tasks(app, jobs)
-    _add_ask_tasks(app, jobs)
     return jobs
 
 
@@ -216,44 +210,6 @@ def _add_offer_tasks(app: Flask, jobs: procrastinate.App) -> None:
 
         with app.app_context(), acting_as(SYSTEM):
             offer_answers.upkeep()
-
-
-def _add_fee_tasks(app: Flask, jobs: procrastinate.App) -> None:
-    """Fees that fall due by what somebody does who may not post them; credits that we propose."""
-
-    @jobs.task(name=POST_FEE, retry=PatientRetry(), queue="fees")
-    def post_fee(reference: str, day: str) -> None:
-        from s2s_portal.services import charging
-
-        with app.app_context(), acting_as(SYSTEM):
-            charging.post(reference, day)
-
-    @jobs.periodic(cron="47 5 * * *")
-    @jobs.task(name=PROPOSE_CREDITS, queue="upkeep", queueing_lock=PROPOSE_CREDITS)
-    def propose_credits(timestamp: int) -> None:  # noqa: ARG001
-        from s2s_portal.services import broken_promises
-
-        with app.app_context(), acting_as(SYSTEM):
-            broken_promises.propose()
-
-
-def _add_ask_tasks(app: Flask, jobs: procrastinate.App) -> None:
-    """What a school is asked before, after and later: a link by mail, and one reminder."""
-
-    @jobs.task(name=SEND_ASK, retry=PatientRetry(), queue="mail")
-    def send_ask(**arguments: Any) -> None:
-        from s2s_portal.services import school_asks
-
-        with app.app_context(), acting_as(SYSTEM):
-            school_asks.send(**arguments)
-
-    @jobs.periodic(cron="52 7 * * *")
-    @jobs.task(name=KEEP_ASKS, queue="upkeep", queueing_lock=KEEP_ASKS)
-    def keep_asks(timestamp: int) -> None:  # noqa: ARG001
-        from s2s_portal.services import school_asks
-
-        with app.app_context(), acting_as(SYSTEM):
-            school_asks.upkeep()
 
 
 def _connection_like(engine: Engine) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from s2s_portal.claims import configuration
 from s2s_portal.cli import commands
 from s2s_portal.database import AWAY, close_session, make_session
 from s2s_portal.errors import NotMounted, S2SError, SignedOut
-from s2s_portal.identity import Actor, IdentityAdapter
+from s2s_portal.identity import IdentityAdapter
 from s2s_portal.state import EXTENSION, State
 
 ROOT = "s2s"
@@ -101,12 +101,9 @@ class S2SPortal:
         here.session = make_session(here.engine)
         here.jobs = jobs.build(app, here.engine)
         here.storage = storage.build(app.config, app.instance_path)
-        here.bearer = _bearer(app)
         app.extensions[EXTENSION] = here
         root = _root_blueprint()
         app.register_blueprint(root, url_prefix=prefix)
-        # Before CSRFProtect, which asks everybody for a form's token, wherever the host makes it.
-        app.before_request_funcs.setdefault(None, []).insert(0, _need_no_form_token)
         here.policies = access.policies(app, ROOT)
         app.teardown_appcontext(_close_session)
         sign_ons.listen(app)
@@ -162,15 +159,6 @@ def _engine(app: Flask, db: Any) -> Engine:
     return ours.execution_options(isolation_level="READ COMMITTED")
 
 
-def _bearer(app: Flask) -> Callable[[str], Actor] | None:
-    """What tells which system asks through the API; None where there is none."""
-    if not app.config["S2S_API_ISSUER"]:
-        return None
-    from s2s_portal.claims import bearer
-
-    return bearer.actor
-
-
 def _mail(app: Flask, mail: Any) -> Any:
     found = mail or app.extensions.get("mail")
     if found is None:
@@ -197,18 +185,14 @@ def _identity(app: Flask, identity: IdentityAdapter | None) -> IdentityAdapter:
 
 def _root_blueprint() -> Blueprint:
     from s2s_portal.blueprints import (
-        api,
         pages,
         typed,
     )  # the one late import: views know services, not us
-    from s2s_portal.blueprints.administration.fee_rules import bp as administration
+    from s2s_portal.blueprints.administration.teams import bp as administration
     from s2s_portal.blueprints.advice.views import bp as advice
     from s2s_portal.blueprints.allocation.all_views import bp as allocation
-    from s2s_portal.blueprints.asked import bp as asked
-    from s2s_portal.blueprints.calendar.views import bp as calendar
-    from s2s_portal.blueprints.closing.case_views import bp as closing
     from s2s_portal.blueprints.evaluation.views import bp as evaluation
-    from s2s_portal.blueprints.finance.all_views import bp as finance
+    from s2s_portal.blueprints.finance.views import bp as finance
     from s2s_portal.blueprints.home import bp as home
     from s2s_portal.blueprints.invitations import bp as invitations
     from s2s_portal.blueprints.messages.views import bp as messages
@@ -216,9 +200,8 @@ def _root_blueprint() -> Blueprint:
     from s2s_portal.blueprints.referrals.colleague_views import bp as referrals
     from s2s_portal.blueprints.referrals.contribution_views import bp as contributions
     from s2s_portal.blueprints.referrals.files import bp as files
-    from s2s_portal.blueprints.timeline import bp as timeline
     from s2s_portal.blueprints.triage.several import bp as triage
-    from s2s_portal.blueprints.visits.all_views import bp as visits
+    from s2s_portal.blueprints.visits.offers import bp as visits
 
     root = RootBlueprint(
         ROOT, __name__, static_folder=str(HERE / "static" / "govuk"), static_url_path="/static"
@@ -248,18 +231,13 @@ def _root_blueprint() -> Blueprint:
         allocation,
         practitioners,
         visits,
-        calendar,
         finance,
         evaluation,
         administration,
         invitations,
         contributions,
-        closing,
-        asked,
-        timeline,
     ):
         root.register_blueprint(part, url_prefix=f"/{part.name}")
-    root.register_blueprint(api.bp, url_prefix="/api/v1")
     root.register_blueprint(files, url_prefix=f"/{referrals.name}")
     return root
 
@@ -282,13 +260,6 @@ def _finish(unaudited: Callable[[Exception], Any], response: Response) -> Respon
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response
-
-
-def _need_no_form_token() -> None:
-    """The API takes no cookie, so no page of somebody else's can make a browser use it."""
-    csrf = current_app.extensions.get("csrf")
-    if csrf is not None and request.blueprint == f"{ROOT}.api":
-        csrf.exempt(current_app.blueprints[request.blueprint])
 
 
 def _close_session(_error: BaseException | None) -> None:

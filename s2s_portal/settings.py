@@ -20,85 +20,6 @@ class Setting:
     meaning: str
 
 
-# Finance's own codes, which stand in the files that it pulls, and what other systems may ask for.
-_FINANCE = (
-    Setting(
-        "S2S_VAT_RATES",
-        {"OS": 0, "E": 0, "Z": 0, "S": 20},
-        dict,
-        "The rate of each VAT code, in per cent, for the invoice request.",
-    ),
-    Setting(
-        "S2S_FEE_INCLUDES_VAT",
-        True,
-        bool,
-        "Whether the fee is what is paid, VAT and all; otherwise the invoice adds VAT to it.",
-    ),
-    Setting("S2S_JOURNAL_ENTITY", "NCC", str, "The entity in the internal-charge journal."),
-    Setting("S2S_JOURNAL_ANALYSIS", "S2S", str, "The analysis code in the journal."),
-    Setting(
-        "S2S_SCHOOL_COST_CENTRES",
-        {},
-        dict,
-        "The cost centre of each maintained school, by URN; a school without one has an empty cell"
-        " in the journal.",
-    ),
-    Setting(
-        "S2S_SCHOOL_SUBJECTIVE",
-        "E27",
-        str,
-        "The code that a school is charged to: CFR E27, bought-in professional services.",
-    ),
-    Setting(
-        "S2S_SERVICE_COST_CENTRE",
-        "",
-        str,
-        "The cost centre of this service within the High Needs Block: Finance gives it.",
-    ),
-    Setting(
-        "S2S_INCOME_SUBJECTIVE", "", str, "The income code of the engagement fee: Finance gives it."
-    ),
-    Setting(
-        "S2S_CUSTOMERS",
-        {},
-        dict,
-        "What Finance knows of those it invoices, by the payer's name: `number`, `address` (up to"
-        " four lines), `postcode`, `email`.",
-    ),
-    Setting(
-        "S2S_DOWNLOADS_A_MINUTE", 30, int, "How many files of pulls one account may take a minute."
-    ),
-    Setting(
-        "S2S_API_ISSUER",
-        None,
-        str,
-        "Who issues the tokens of systems that use the API, exactly as their `iss` says; empty"
-        " means that there is no API. Needs the extra `api`.",
-    ),
-    Setting("S2S_API_AUDIENCE", None, str, "What the `aud` of those tokens must name."),
-    Setting(
-        "S2S_API_KEYS",
-        None,
-        str,
-        "Where the issuer's public keys are (JWKS): an https address, or the path of a file.",
-    ),
-    Setting(
-        "S2S_API_ALGORITHMS",
-        ("RS256", "PS256", "ES256"),
-        tuple,
-        "The signatures that are taken; never one with a shared secret.",
-    ),
-    Setting(
-        "S2S_API_CLIENTS",
-        {},
-        dict,
-        "The systems that may use the API: client id, and the name that the history shows.",
-    ),
-    Setting(
-        "S2S_API_REQUESTS_A_MINUTE", 120, int, "How many requests one system may make a minute."
-    ),
-)
-
 SETTINGS: tuple[Setting, ...] = (
     Setting("S2S_URL_PREFIX", "/s2s", str, "Where the service is mounted."),
     Setting(
@@ -142,19 +63,6 @@ SETTINGS: tuple[Setting, ...] = (
         "Where worries about a child's safety go; never into a referral.",
     ),
     Setting(
-        "S2S_FINANCE_MAILBOX",
-        None,
-        str,
-        "Finance's shared mailbox, told when a charge is to be taken off and waits for approval.",
-    ),
-    Setting(
-        "S2S_FINANCE_APPROVES_UP_TO_PENCE",
-        10_000,
-        int,
-        "Up to how many pence `finance` approves a waiver, credit or write-off that somebody else"
-        " asked for; above it takes `finance_approver`.",
-    ),
-    Setting(
         "S2S_EARLY_YEARS_CONTACT",
         "the council’s Early Years service",
         str,
@@ -179,59 +87,6 @@ SETTINGS: tuple[Setting, ...] = (
         int,
         "How many working days a practitioner has to answer an offer; a mail reminds them one"
         " working day before, and then it lapses.",
-    ),
-    Setting(
-        "S2S_REOPEN_SCHOOL_WEEKS",
-        12,
-        int,
-        "For how many school weeks a closed referral can be reopened without a new fee; then the"
-        " school starts a new one. 0 sets no end.",
-    ),
-    Setting(
-        "S2S_LATER_SCHOOL_WEEKS",
-        12,
-        int,
-        "How many school weeks after closing a school is asked whether it has lasted.",
-    ),
-    Setting(
-        "S2S_ASK_LINK_DAYS",
-        30,
-        int,
-        "How many days the link to that short form, and to those before and after, opens it"
-        " without signing in.",
-    ),
-    Setting(
-        "S2S_ASK_REMINDER_SCHOOL_DAYS",
-        10,
-        int,
-        "After how many of its school days without an answer a school is reminded, once, of what"
-        " it is asked before, after and later.",
-    ),
-    Setting(
-        "S2S_BOOKING_MONTHS",
-        12,
-        int,
-        "How many months ahead a visit can be booked at most.",
-    ),
-    Setting(
-        "S2S_TRAVEL_MPH",
-        25,
-        int,
-        "How many miles an hour, in a straight line, a practitioner gets from one school to the"
-        " next: whoever books with less time than that is asked first. 0 asks nobody.",
-    ),
-    Setting(
-        "S2S_SHORT_NOTICE_SCHOOL_DAYS",
-        2,
-        int,
-        "A visit moved or cancelled with fewer school days' notice than this counts as at short"
-        " notice.",
-    ),
-    Setting(
-        "S2S_CALENDAR_DAYS",
-        365,
-        int,
-        "After so many days the private address of a calendar ends by itself.",
     ),
     Setting(
         "S2S_MATCH_KEY",
@@ -313,7 +168,6 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("S2S_VAT_CODE_INTERNAL", "OS", str, "VAT code frozen on an internal charge."),
     Setting("S2S_VAT_CODE_INVOICE", "S", str, "VAT code frozen on an invoice."),
-    *_FINANCE,
     Setting(
         "S2S_CLAMD",
         None,

@@ -31,8 +31,6 @@ MEANINGS: dict[str, str] = {
     "again": "Whether it was sent before and returned.",
     "amount_pence": "Pence that it changes what the school owes by.",
     "by": "The host's account key of who did it; `system` for a command or a job.",
-    "collected": "How many entries Finance has collected.",
-    "asked_by": "Who asked for it: `practitioner`, `school` or `service`.",
     "closure": "Why it was closed, by its code (`OUTCOMES_MET` ...).",
     "decision": "`accepted`, `declined`, `advised`, `redirected` or `waiting_listed`.",
     "entry": "Number of the ledger entry.",
@@ -41,15 +39,10 @@ MEANINGS: dict[str, str] = {
     "kind": "Kind of visit, by its code.",
     "provider_urn": "URN of the practitioner's Complex Needs School.",
     "pull": "Number of the pull.",
-    "queried": "How many entries Finance asks about.",
-    "question": "`rejected`, `disputed`, or how a dispute ended: `stands`, `credited`.",
     "reason": "Why, by its code, or the code of the other service; empty when it was accepted.",
     "reference": "The referral's reference, such as `S2S-26-7K4P`.",
-    "rejected": "How many entries Finance has rejected.",
-    "replaced": "Number of the visit that it takes the place of.",
     "reverses": "Number of the charge that it undoes.",
     "route": "How Finance collects it: `INTERNAL` or `INVOICE`.",
-    "plan": "Number of the version of the plan.",
     "section": "Which section of the referral, by its key (`needs` ...).",
     "settles": "Number of the charge or reversal that it settles.",
     "total_pence": "Sum of the pull's entries, in pence.",
@@ -121,33 +114,6 @@ visit_booked = _signal(
     "visit",
     "kind",
 )
-visit_moved = _signal(
-    "visit_moved",
-    "A practitioner has moved a visit: another one takes its place.",
-    "reference",
-    "urn",
-    "by",
-    "visit",
-    "replaced",
-    "asked_by",
-)
-visit_cancelled = _signal(
-    "visit_cancelled",
-    "A practitioner has cancelled a visit.",
-    "reference",
-    "urn",
-    "by",
-    "visit",
-    "asked_by",
-)
-visit_plan_agreed = _signal(
-    "visit_plan_agreed",
-    "A school has agreed to a version of the plan of visits.",
-    "reference",
-    "urn",
-    "by",
-    "plan",
-)
 visit_recorded = _signal(
     "visit_recorded",
     "A practitioner has issued the record of a visit.",
@@ -218,14 +184,6 @@ charge_collected = _signal(
     "route",
     "settles",
 )
-charge_questioned = _signal(
-    "charge_questioned",
-    "A charge was rejected by Finance's system or disputed, or a dispute was settled.",
-    "urn",
-    "by",
-    "entry",
-    "question",
-)
 pull_made = _signal(
     "pull_made",
     "Finance has pulled what was due into a numbered batch.",
@@ -240,15 +198,6 @@ pull_collected = _signal(
     "pull",
     "by",
     "finance_reference",
-)
-response_applied = _signal(
-    "response_applied",
-    "Finance has said, in a response file, what became of the entries of a pull.",
-    "pull",
-    "by",
-    "collected",
-    "rejected",
-    "queried",
 )
 
 

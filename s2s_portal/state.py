@@ -28,7 +28,6 @@ class State:
     jobs: Any = None
     storage: Any = None
     templates: Any = None
-    bearer: Any = None
     policies: dict[str, Any] = field(default_factory=dict)
 
     def setting(self, name: str) -> Any:

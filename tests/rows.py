@@ -14,27 +14,12 @@ from s2s_portal.database import Base
 from s2s_portal.models.answer import Agreement, Need, OutcomeWanted, StrategyTried, Subject
 from s2s_portal.models.attachment import Attachment, FileType
 from s2s_portal.models.body import Handed, Handover
-from s2s_portal.models.calendar_feed import CalendarFeed, FeedOf
 from s2s_portal.models.change import AgreementWithdrawal, SectionChange, SectionOpening
-from s2s_portal.models.charges import (
-    CarriedBalance,
-    ChargeEvent,
-    ChargeEventKind,
-    ReliefAnswer,
-    ReliefKind,
-    ReliefOutcome,
-    ReliefReason,
-    ReliefRequest,
-    YearClose,
-    YearCloseRequest,
-)
 from s2s_portal.models.clocks import ClockChange, ClockKind, ReferralClock
 from s2s_portal.models.codes import UNSENT, Action, Checked, Kind, Status
 from s2s_portal.models.colleague import Contribution, HeadAnswer, HeadDecision, HeadRemark
-from s2s_portal.models.contact import ContactAttempt, HowTried
 from s2s_portal.models.conversation import AdviceRequest, Conversation, Message, MessageSeen, Side
 from s2s_portal.models.decision import Decision, DecisionCheck, SupportLevel
-from s2s_portal.models.ledger import LedgerEntry
 from s2s_portal.models.note import Flag, FlagResolution, InternalNote, NoteLabel
 from s2s_portal.models.offer import AskedEnded, CaseRequest, Ended, LeadConfirmation, Offer
 from s2s_portal.models.panel import (
@@ -73,7 +58,6 @@ from s2s_portal.models.visit import (
     VisitKind,
     VisitRecord,
 )
-from s2s_portal.models.visit_plan import PlanAnswer, PlannedVisits, PlanSays, VisitPlan
 from tests.world import OTHER_SCHOOL, SCHOOL
 
 RECEIVED = date(2019, 5, 14)
@@ -189,13 +173,13 @@ def change(session: Session, row: Referral) -> SectionChange:
     return made
 
 
-def clock_broken(session: Session, row: Referral, step: Step = Step.CONTACT) -> ReferralClock:
+def clock_broken(session: Session, row: Referral) -> ReferralClock:
     """A promise about `row` that was due the day before it was received, and is noted as broken."""
-    level = session.scalars(select(ServiceLevel).where(ServiceLevel.step == step)).first()
+    level = session.scalars(select(ServiceLevel).where(ServiceLevel.step == Step.CONTACT)).first()
     made = ReferralClock(
         referral_id=row.id,
         urn=row.urn,
-        step=step,
+        step=Step.CONTACT,
         level_id=level.id if level else 0,
         started_at=clock.now(),
         day_zero=RECEIVED - timedelta(days=7),
@@ -498,13 +482,7 @@ def handed_on(session: Session, row: Referral, before: str, now: str) -> Allocat
     return made
 
 
-def beside(
-    session: Session,
-    row: Referral,
-    made: Allocation,
-    key: str,
-    role: SupportRole = SupportRole.SHADOWING,
-) -> Supporter:
+def beside(session: Session, row: Referral, made: Allocation, key: str) -> Supporter:
     """Who shadows the practitioner of the allocation `made`, who has written a hand-over note."""
     person = session.scalars(select(Practitioner).where(Practitioner.account_id == key)).one()
     note = HandOverNote(
@@ -520,7 +498,7 @@ def beside(
         practitioner_name=person.name,
         provider_urn=person.provider_urn,
         provider_name="Fen View Complex Needs School",
-        role=role,
+        role=SupportRole.SHADOWING,
         reason="To learn",
         by_id="officer",
         by_name="Ola Officer",
@@ -590,7 +568,7 @@ def visit(
 
 
 def _issue(session: Session, row: Referral, record: VisitRecord) -> None:
-    record.issued_at = clock.now()
+    record.issued_at = datetime.now(clock.UTC)
     session.flush()
     done = {"referral_id": row.id, "record_id": record.id}
     session.add_all(
@@ -601,129 +579,3 @@ def _issue(session: Session, row: Referral, record: VisitRecord) -> None:
         ]
     )
     session.flush()
-
-
-def questioned(session: Session, number: int) -> None:
-    """Charge `number` was disputed, a request about it refused, and a year closed after it."""
-    done = {"at": clock.now(), "by_id": "finance", "by_name": "Fay Finance"}
-    entry = session.get_one(LedgerEntry, number)
-    asked = ReliefRequest(
-        **done,
-        charge_number=number,
-        kind=ReliefKind.WAIVE,
-        reason=ReliefReason.OTHER,
-        words="x",
-        amount_pence=entry.amount_pence,
-        seen="",
-        follows=0,
-    )
-    asked_year = YearCloseRequest(**done | {"by_id": "finance-approver"}, financial_year="2018/19")
-    session.add_all(
-        [
-            asked,
-            asked_year,
-            ChargeEvent(
-                **done,
-                charge_number=number,
-                urn=entry.urn,
-                kind=ChargeEventKind.DISPUTED,
-                side="finance",
-                words="x",
-                follows=0,
-            ),
-        ]
-    )
-    session.flush()
-    session.add_all(
-        [
-            ReliefAnswer(**done, request_id=asked.id, outcome=ReliefOutcome.WITHDRAWN),
-            YearClose(
-                **done,
-                financial_year="2018/19",
-                request_id=asked_year.id,
-                last_entry=0,
-                last_hash="",
-                carried_pence=0,
-            ),
-        ]
-    )
-    session.flush()
-    session.add(CarriedBalance(financial_year="2018/19", urn=entry.urn, balance_pence=1))
-    session.flush()
-
-
-def planned(session: Session, row: Referral, made: Allocation) -> VisitPlan:
-    """A plan of two visits that the practitioner of `made` proposed and the school agreed to; and
-    an attempt to reach the school before that."""
-    theirs = {"by_id": "practitioner", "by_name": "Pat Practitioner"}
-    plan = VisitPlan(**theirs, referral_id=row.id, version=1, total=2)
-    session.add(plan)
-    session.flush()
-    session.add_all(
-        [
-            PlannedVisits(
-                plan_id=plan.id,
-                referral_id=row.id,
-                position=1,
-                kind=VisitKind.OBSERVATION,
-                number=2,
-                month=date(2019, 6, 1),
-            ),
-            PlanAnswer(
-                plan_id=plan.id,
-                referral_id=row.id,
-                says=PlanSays.AGREED,
-                by_id="senco",
-                by_name="Sam O'Brien-Łukasz",
-            ),
-            ContactAttempt(
-                **theirs,
-                referral_id=row.id,
-                allocation_id=made.id,
-                number=1,
-                tried_on=RECEIVED,
-                how=HowTried.PHONE,
-            ),
-        ]
-    )
-    session.flush()
-    return plan
-
-
-def feed() -> CalendarFeed:
-    """The SENCo's calendar feed of the visits to SCHOOL."""
-    return CalendarFeed(
-        of=FeedOf.SCHOOL,
-        urn=SCHOOL,
-        digest="0" * 64,
-        expires_at=clock.now() + timedelta(days=365),
-        by_id="senco",
-        by_name="Sam O'Brien-Łukasz",
-    )
-
-
-def coming(
-    session: Session, row: Referral, made: Allocation | None, number: int, **more: Any
-) -> Visit:
-    """Visit `number` of a referral, on 20 May 2019 from 9:30am to 11am, and without a record."""
-    assert made is not None
-    starts = clock.from_local(date(2019, 5, 20), 9, 30)
-    fields: dict[str, Any] = {
-        "practitioner_id": made.practitioner_id,
-        "kind": VisitKind.OBSERVATION,
-        "starts_at": starts,
-        "ends_at": starts + timedelta(minutes=90),
-        "booked_by_id": "practitioner",
-        "booked_by_name": "Pat Practitioner",
-    }
-    found = Visit(referral_id=row.id, number=number, allocation_id=made.id, **fields | more)
-    session.add(found)
-    session.flush()
-    return found
-
-
-def allocation_of(session: Session, row: Referral) -> Allocation:
-    """The open allocation of `row`."""
-    return session.scalars(
-        select(Allocation).where(Allocation.referral_id == row.id, Allocation.ended_at.is_(None))
-    ).one()

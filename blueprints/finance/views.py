@@ -1,20 +1,19 @@
-"""Finance's own pages: the fee ledger, pulls, collection; a trust's schools."""
+"""Finance's own pages: the fee ledger, pulls, collection; statements of a school and of a trust."""
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, request, url_for
+from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
-from s2s_portal.access import allow, finance
+from s2s_portal.access import allow, finance, school
 from s2s_portal.access import trust as trust_viewer
-from s2s_portal.blueprints import downloads
 from s2s_portal.blueprints.finance.forms import CollectForm, PullForm
 from s2s_portal.blueprints.forms import tidy
 from s2s_portal.blueprints.pages import page, refuse
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
-from s2s_portal.services import accounts, pull_downloads, pull_progress, pulls, responses, trusts
+from s2s_portal.services import accounts, pulls, trusts
 from s2s_portal.services.accounts import STANDING_WORDS, Standing
 from s2s_portal.state import setting
 
@@ -42,6 +41,13 @@ def index() -> ResponseReturnValue:
         standing=standing,
         words=STANDING_WORDS,
     )
+
+
+@bp.get("/schools/<int:urn>")
+@allow(finance | school | trust_viewer)
+def statement(urn: int) -> ResponseReturnValue:
+    """What one school was charged, what was collected, and what it owes."""
+    return page("s2s/finance/statement.html", statement=accounts.statement(urn, by=current_actor()))
 
 
 @bp.get("/trust")
@@ -87,12 +93,6 @@ def pull(number: int) -> ResponseReturnValue:
         "s2s/finance/pull.html",
         pull=pulls.get(number, whole=True),
         collected=pulls.collected(number),
-        progress=pull_progress.progress([number])[number],
-        answers=pull_progress.answers(number),
-        settled=pull_progress.settled(number),
-        responses=responses.applied(number),
-        files=pull_downloads.listed(number),
-        outcomes=responses.OUTCOME_WORDS,
         kinds=accounts.KIND_WORDS,
     )
 
@@ -100,10 +100,12 @@ def pull(number: int) -> ResponseReturnValue:
 @bp.get("/pulls/<int:number>/files/<name>")
 @allow(finance)
 def file(number: int, name: str) -> ResponseReturnValue:
-    """A file of a pull, the same bytes each time; a repeat is called a copy."""
+    """A file of a pull, the same bytes each time."""
     with unit_of_work() as work:
-        found = pull_downloads.take(work, number, name, by=current_actor())
-    return downloads.answer(found)
+        found = pulls.download(work, number, name)
+        answer = Response(found.content, mimetype=found.media_type)
+        answer.headers.set("Content-Disposition", "attachment", filename=found.name)
+    return answer
 
 
 @bp.route("/pulls/<int:number>/collect", methods=["GET", "POST"])

@@ -20,7 +20,7 @@ from s2s_portal.errors import Refused
 from s2s_portal.identity import current_actor
 from s2s_portal.models.answer import DraftCopy
 from s2s_portal.models.clocks import ReferralClock
-from s2s_portal.models.codes import Conclusion, Kind, Status
+from s2s_portal.models.codes import Kind, Status
 from s2s_portal.models.colleague import Contribution
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
@@ -29,7 +29,6 @@ from s2s_portal.services import (
     changes,
     clocks,
     colleagues,
-    concluding,
     contributions,
     copies,
     copying,
@@ -37,7 +36,6 @@ from s2s_portal.services import (
     drafting,
     drafts,
     earlier,
-    ending,
     form_versions,
     heads,
     labels,
@@ -52,8 +50,6 @@ from s2s_portal.services import (
     subjects,
     submission,
     supporting,
-    visit_board,
-    visits,
     waiting_messages,
     withdrawing,
 )
@@ -83,11 +79,7 @@ def index() -> ResponseReturnValue:
     wanted = asked.get("status", "")
     status = Status(wanted) if wanted in set(Status) else None
     after = asked.get("after") or None
-    how = request.args.get("ended", "")
-    ended = Conclusion(how) if how in set(Conclusion) and not search else None
-    found = school_list.listed(
-        by=current_actor(), status=status, ended=ended, search=search, after=after
-    )
+    found = school_list.listed(by=current_actor(), status=status, search=search, after=after)
     return page(
         "s2s/referrals/index.html",
         found=found,
@@ -95,8 +87,6 @@ def index() -> ResponseReturnValue:
         button=ButtonForm(),
         to_agree=heads.waiting(by=current_actor()),
         status=status,
-        ended=ended,
-        ended_words=concluding.WORDS,
         search=search,
         words=school_list.STATUS_WORDS,
         waiting=waiting_messages.count(by=current_actor()),
@@ -128,8 +118,6 @@ def show(reference: str) -> ResponseReturnValue:
         earlier=earlier.of(referral) if in_hand and repeats.are_known(referral) else [],
         charge=sections.charge(referral),
         support_words=supporting.ROLE_WORDS,
-        board=None if in_hand else visit_board.of_school(referral),
-        kinds=visits.KIND_NAMES,
         parts=[] if in_hand else reading.parts(referral),
         attached=attachments.shown(referral, refused=True),
         evidence=attachments.evidence(referral),
@@ -145,7 +133,6 @@ def show(reference: str) -> ResponseReturnValue:
         told=decided.told(referral),
         may_copy=copying.can_copy(referral),
         follows=copying.follows(referral),
-        ending=ending.of(referral),
         talk=shown,
     )
     return threads.read(shown, answer)

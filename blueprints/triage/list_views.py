@@ -29,13 +29,7 @@ from s2s_portal.services import (
     worklist_choices,
 )
 from s2s_portal.services.labels import SHORT_KINDS
-from s2s_portal.services.worklist_wanted import (
-    ENDED,
-    PILE_WORDS,
-    SORT_WORDS,
-    WHEN_WORDS,
-    Wanted,
-)
+from s2s_portal.services.worklist_wanted import PILE_WORDS, SORT_WORDS, WHEN_WORDS, Wanted
 
 
 @bp.get("/")
@@ -73,7 +67,6 @@ def _list(
         offered=offered,
         kinds=SHORT_KINDS,
         words=PILE_WORDS,
-        ended=list(ENDED),
         sorts=SORT_WORDS,
         whens=WHEN_WORDS,
         colour=standing.colour_of,

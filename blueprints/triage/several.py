@@ -29,7 +29,6 @@ from s2s_portal.models.bulk import Bulk
 from s2s_portal.models.panel import PanelMeeting
 from s2s_portal.services import (
     bodies,
-    closing,
     handing_over,
     notes,
     officers,
@@ -73,7 +72,6 @@ class SeveralForm(S2SForm):
             Bulk.PANEL: ("meeting", "why"),
             Bulk.HAND_OVER: ("team", "reason", "note"),
             Bulk.CLOSE: ("told",),
-            Bulk.FINISH: ("told",),
         }[what]
         for field in [field.short_name for field in self]:
             if field not in {*asked, "run", self.meta.csrf_field_name}:
@@ -191,7 +189,6 @@ def _do(work: UnitOfWork, what: Bulk, form: SeveralForm) -> Do:
         Bulk.PANEL: _put_on,
         Bulk.HAND_OVER: _hand_over,
         Bulk.CLOSE: _close,
-        Bulk.FINISH: _finish,
     }
     if what is Bulk.FLAG:
         return partial(_flag, work, form, notes.officers(current_actor()))
@@ -260,15 +257,3 @@ def _close(work: UnitOfWork, form: SeveralForm, item: Item) -> str:
         by=current_actor(),
     )
     return "It is closed as not answered, and the school has been told."
-
-
-def _finish(work: UnitOfWork, form: SeveralForm, item: Item) -> str:
-    made = closing.close_ready(
-        work,
-        item.reference,
-        message=item.words or form.told.data,
-        seen=item.seen,
-        by=current_actor(),
-    )
-    why = closing.closure_words()[made.closure] if made.closure else ""
-    return f"It is closed: {why[:1].lower()}{why[1:]}. The school has been told."

@@ -33,12 +33,10 @@ from s2s_portal.services import (
     checklist,
     clocks,
     closing,
-    contact_attempts,
     copying,
     decided,
     decision_lists,
     earlier,
-    ending,
     handing,
     heads,
     holding,
@@ -59,7 +57,6 @@ from s2s_portal.services import (
     supporting,
     triage,
     undoing,
-    visit_board,
     visits,
     withdrawing,
     worklist,
@@ -78,7 +75,6 @@ def show(reference: str) -> ResponseReturnValue:
     charge = ledger.charge_for(referral.reference)
     shown = threads.talk(referral)
     turns = allocation_history.of(referral)
-    made = standing.visits(referral)
     answer = page(
         "s2s/triage/show.html",
         referral=referral,
@@ -96,17 +92,13 @@ def show(reference: str) -> ResponseReturnValue:
         why_words=handing.WHY_WORDS,
         supporters=referrals.supporters(referral) if turns else [],
         support_words=supporting.ROLE_WORDS,
-        visits=made,
-        board=visit_board.of(referral, made),
-        kinds=visits.KIND_NAMES,
-        how_tried=contact_attempts.HOW_WORDS,
-        short_notice=visit_board.short_notice_words(referral) if turns else "",
+        visits=standing.visits(referral),
         parts=reading.parts(referral),
         attached=attachments.shown(referral),
         evidence=attachments.evidence(referral),
         booked=visits.booked,
         charge=charge,
-        ending=ending.of(referral),
+        achieved=closing.ACHIEVED_WORDS,
         not_yet=closing.what_is_missing(referral),
         earlier=earlier.of(referral),
         looked_for=repeats.looked_for(),
@@ -241,7 +233,7 @@ def reopen(reference: str) -> ResponseReturnValue:
         )
 
     done = "The referral is open again. Nothing was charged. The school has been told."
-    return decision_page(reference, form, closing.check_reopenable, decide, "reopen", done)
+    return decision_page(reference, form, closing.check_closed, decide, "reopen", done)
 
 
 def decision_page(

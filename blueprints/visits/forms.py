@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from datetime import time
+from collections.abc import Sequence
+from datetime import date, time
 from typing import Any
 
 from wtforms import Field, Form, FormField, RadioField, SelectField, ValidationError
@@ -21,7 +21,6 @@ from s2s_portal.blueprints.forms import (
     Seen,
     tidy,
 )
-from s2s_portal.blueprints.scale import ScoreField
 from s2s_portal.blueprints.widgets import GovRadioInput, GovSelect, GovTextInput
 from s2s_portal.models.answer import OutcomeWanted
 from s2s_portal.models.codes import Achieved
@@ -91,6 +90,45 @@ class ClockField(Field):
         if self.raw_text or self.data is None:
             return self.raw_text
         return f"{self.data.hour % 12 or 12}:{self.data:%M}{'am' if self.data.hour < 12 else 'pm'}"
+
+
+class BookForm(S2SForm):
+    """When the practitioner comes, and for what."""
+
+    kind = RadioField(
+        "What kind of visit is it?",
+        [Needed("Select what kind of visit it is")],
+        choices=KINDS,
+        widget=GovRadioInput(),
+        validate_choice=False,
+    )
+    day = DayField(
+        "Date of the visit",
+        [Needed("Enter the date of the visit")],
+        description="For example, 27 3 2019. A date in the past is fine if you have been already.",
+    )
+    starts = ClockField(
+        "Start time",
+        [Needed("Enter the start time")],
+        description="For example, 9:30am or 14:30",
+    )
+    ends = ClockField("End time", [Needed("Enter the end time")])
+    note = Paragraphs(
+        "Message to the school (optional)",
+        description="For example, whom you would like to meet. Do not name a child here.",
+    )
+
+    def when(self) -> tuple[date, time, time]:
+        """The day, the start and the end; only after the form has been validated."""
+        day, starts, ends = self.day.data, self.starts.data, self.ends.data
+        if day is None or starts is None or ends is None:
+            raise ValueError("the form has not been validated")
+        return day, starts, ends
+
+    def validate_kind(self, field: Field) -> None:
+        """Only what is offered."""
+        if field.data not in set(VisitKind):
+            raise ValidationError("Select what kind of visit it is")
 
 
 class AdviceForm(Form):
@@ -225,11 +263,8 @@ class HandOverForm(S2SForm):
     )
 
 
-def outcomes_form(outcomes: Sequence[OutcomeWanted], ends: Mapping[int, int | None]) -> Any:
-    """A form with two questions and a comment for each outcome the school wanted.
-
-    `ends` is where each stood when that was last recorded, 0 to 10, by its position.
-    """
+def outcomes_form(outcomes: Sequence[OutcomeWanted]) -> Any:
+    """A form with one question and one comment for each outcome the school wanted."""
 
     class OutcomesForm(S2SForm):
         """How far each outcome was reached, and what was recorded when the page was drawn."""
@@ -246,19 +281,14 @@ def outcomes_form(outcomes: Sequence[OutcomeWanted], ends: Mapping[int, int | No
                 for outcome in outcomes
             }
 
-        @property
-        def scores(self) -> dict[int, int]:
-            """Where each stands now, by the outcome's position."""
-            return {one.position: self[f"score_{one.position}"].score for one in outcomes}
-
     for outcome in outcomes:
-        _ask_about(OutcomesForm, outcome, ends.get(outcome.position))
+        _ask_about(OutcomesForm, outcome)
     already = {f"achieved_{o.position}": o.achieved.value for o in outcomes if o.achieved}
     comments = {f"comment_{o.position}": o.comment for o in outcomes}
     return OutcomesForm(data={**already, **comments, "seen": seen_mark(outcomes)})
 
 
-def _ask_about(form: type[S2SForm], outcome: OutcomeWanted, end: int | None) -> None:
+def _ask_about(form: type[S2SForm], outcome: OutcomeWanted) -> None:
     needed = f"Select how far outcome {outcome.position} was achieved"
     asked = RadioField(
         f"How far was outcome {outcome.position} achieved?",
@@ -268,8 +298,6 @@ def _ask_about(form: type[S2SForm], outcome: OutcomeWanted, end: int | None) -> 
         validate_choice=False,
     )
     setattr(form, f"achieved_{outcome.position}", asked)
-    now = ScoreField(f"Outcome {outcome.position} now, from 0 to 10", outcome.position, end)
-    setattr(form, f"score_{outcome.position}", now)
     comment = Paragraphs(f"Comment on outcome {outcome.position} (optional)")
     setattr(form, f"comment_{outcome.position}", comment)
 

@@ -17,6 +17,7 @@ from s2s_portal.blueprints.forms import ButtonForm
 from s2s_portal.blueprints.pages import link_of_visitor, page, pdf, refuse
 from s2s_portal.blueprints.visits.forms import (
     AddendumForm,
+    BookForm,
     HandOverForm,
     IssueForm,
     RecordForm,
@@ -26,7 +27,7 @@ from s2s_portal.blueprints.visits.forms import (
 from s2s_portal.database import unit_of_work
 from s2s_portal.errors import NotFound, OutOfOrder, RecordIssued, Refused, Stale
 from s2s_portal.identity import Role, current_actor
-from s2s_portal.models.visit import Visit
+from s2s_portal.models.visit import Visit, VisitKind
 from s2s_portal.services import (
     allocation_history,
     attachments,
@@ -34,17 +35,13 @@ from s2s_portal.services import (
     caseload,
     changes,
     closing,
-    contact_attempts,
-    ending,
     handing,
     offers,
-    outcome_scores,
     reading,
     records,
     referrals,
     standing,
     supporting,
-    visit_board,
     visits,
     waiting_messages,
 )
@@ -87,7 +84,6 @@ def show(reference: str) -> ResponseReturnValue:
     if allocation is None:
         raise NotFound()
     place = visits.place_of(referral, current_actor())
-    made = standing.visits(referral)
     shown = threads.talk(referral)
     answer = page(
         "s2s/visits/show.html",
@@ -95,9 +91,7 @@ def show(reference: str) -> ResponseReturnValue:
         allocation=allocation,
         parts=reading.parts(referral, with_upn=False),
         attached=attachments.shown(referral),
-        visits=made,
-        board=visit_board.of(referral, made, place),
-        how_tried=contact_attempts.HOW_WORDS,
+        visits=standing.visits(referral),
         place=place,
         turns=allocation_history.of(referral),
         supporters=referrals.supporters(referral),
@@ -108,10 +102,47 @@ def show(reference: str) -> ResponseReturnValue:
         is_due=visits.has_begun,
         may_finish=records.may_finish(referral),
         changes=changes.log(referral),
-        ending=ending.of(referral),
         talk=shown,
     )
     return threads.read(shown, answer)
+
+
+@bp.route("/<reference>/book", methods=["GET", "POST"])
+@allow(practitioner)
+def book(reference: str) -> ResponseReturnValue:
+    """Book a visit; one that has been made already leads straight to its record."""
+    form = BookForm()
+    if form.validate_on_submit():
+        day, starts, ends = form.when()
+        try:
+            with unit_of_work() as work:
+                visit = visits.book(
+                    work,
+                    reference,
+                    kind=VisitKind(form.kind.data),
+                    day=day,
+                    starts=starts,
+                    ends=ends,
+                    note=form.note.data or "",
+                    by=current_actor(),
+                )
+        except Refused as error:
+            refuse(form, error)
+        else:
+            return _after_booking(reference, visit)
+    referral = referrals.get(reference)
+    visits.place_to_book(referral, current_actor())
+    if not form.out_of_order:
+        visits.check_open(referral)
+    return page("s2s/visits/book.html", form=form, referral=referral)
+
+
+def _after_booking(reference: str, visit: Visit) -> ResponseReturnValue:
+    if visits.is_over(visit):
+        flash("The visit has been added. Now write its record.", DONE)
+        return redirect(url_for(".record", reference=reference, number=visit.number))
+    flash("The visit has been booked. The school has been told.", DONE)
+    return redirect(url_for(".show", reference=reference))
 
 
 @bp.route("/<reference>/<int:number>/record", methods=["GET", "POST"])
@@ -223,8 +254,7 @@ def addendum(reference: str, number: int) -> ResponseReturnValue:
 def outcomes(reference: str) -> ResponseReturnValue:
     """Say how far each outcome that the school wanted was achieved."""
     referral = _own_referral(reference)
-    standings = outcome_scores.standings(referral, referral.outcomes)
-    form: Any = outcomes_form(referral.outcomes, {one.position: one.end for one in standings})
+    form: Any = outcomes_form(referral.outcomes)
     if form.validate_on_submit():
         try:
             with unit_of_work() as work:
@@ -232,7 +262,6 @@ def outcomes(reference: str) -> ResponseReturnValue:
                     work,
                     reference,
                     results=form.results(),
-                    scores=form.scores,
                     seen=form.seen.data or "",
                     by=current_actor(),
                 )
@@ -241,13 +270,12 @@ def outcomes(reference: str) -> ResponseReturnValue:
             if isinstance(error, Stale):
                 form.seen.data = closing.seen_mark(_own_referral(reference).outcomes)
         else:
-            flash(closing.after_outcomes(referrals.get(reference)), DONE)
+            flash("The outcomes have been recorded. A SEND officer now closes the referral.", DONE)
             return redirect(url_for(".show", reference=reference))
     referral = _own_referral(reference)
     if not form.out_of_order:
         visits.check_open(referral)
-    starts = {one.position: one for one in standings}
-    return page("s2s/visits/outcomes.html", form=form, referral=referral, starts=starts)
+    return page("s2s/visits/outcomes.html", form=form, referral=referral)
 
 
 @bp.route("/<reference>/hand-over", methods=["GET", "POST"])

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-import struct
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from rustpy_xlsxwriter import Format, write_worksheet, write_worksheets
+from rustpy_xlsxwriter import Format, write_worksheet
 
 from s2s_portal.exports import Cell, wall_clock
 
@@ -32,15 +30,6 @@ _STAMP = re.compile(rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*")
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """One sheet of a workbook: its name, its header, and the rows under it."""
-
-    name: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
-
-
 def rows_to_xlsx(sheet_name: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
     """`rows` under a bold, frozen `header` as a workbook of one sheet: same rows, same bytes.
 
@@ -49,7 +38,12 @@ def rows_to_xlsx(sheet_name: str, header: Sequence[str], rows: Iterable[Sequence
     name, a row that is not as long as the header, an instant without a time zone, or more rows or
     text than Excel holds.
     """
-    records = _records(header, rows)
+    if len(set(header)) != len(header):
+        raise ValueError("Two columns have the same name.")
+    # The library takes the header from the first row, and each column's place from it too.
+    records = [
+        dict(zip(header, map(_cell, row), strict=True)) for row in _at_most(MOST_ROWS, rows)
+    ] or [dict.fromkeys(header)]
     book = io.BytesIO()
     write_worksheet(
         records,
@@ -63,41 +57,6 @@ def rows_to_xlsx(sheet_name: str, header: Sequence[str], rows: Iterable[Sequence
     return _timeless(book)
 
 
-def sheets_to_xlsx(sheets: Sequence[Sheet]) -> bytes:
-    """A workbook of several sheets, each as `rows_to_xlsx` makes its one: same rows, same bytes.
-
-    Raises ValueError as that does, and for two sheets of one name.
-    """
-    if len({sheet.name for sheet in sheets}) != len(sheets):
-        raise ValueError("Two sheets have the same name.")
-    records: list[tuple[str, Any]] = [
-        (sheet.name, _records(sheet.header, sheet.rows)) for sheet in sheets
-    ]
-    book = io.BytesIO()
-    write_worksheets(
-        records,
-        book,
-        freeze_panes={"general": {"row": 1, "col": 0}},
-        bold_headers=True,
-        autofit=True,
-        column_formats={
-            sheet.name: _formats(sheet.header, found)
-            for sheet, (_, found) in zip(sheets, records, strict=True)
-        },
-    )
-    return _timeless(book)
-
-
-def _records(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> list[dict[str, Any]]:
-    if len(set(header)) != len(header):
-        raise ValueError("Two columns have the same name.")
-    # The library takes the header from the first row, and each column's place from it too.
-    return [
-        dict(zip(header, [_CELLS.get(type(value), _cell)(value) for value in row], strict=True))
-        for row in _at_most(MOST_ROWS, rows)
-    ] or [dict.fromkeys(header)]
-
-
 def _at_most(most: int, rows: Iterable[Sequence[Cell]]) -> Iterable[Sequence[Cell]]:
     for number, row in enumerate(rows, start=1):
         if number > most:
@@ -105,50 +64,22 @@ def _at_most(most: int, rows: Iterable[Sequence[Cell]]) -> Iterable[Sequence[Cel
         yield row
 
 
-def _cell(value: Cell) -> Cell | float:
+def _cell(value: Cell) -> Cell:
     """`value` as the library should be given it."""
     if isinstance(value, str):
-        return _text(value)
+        if len(value) > LONGEST_TEXT:
+            raise ValueError(f"A cell holds {LONGEST_TEXT:,} characters.")
+        return str(value)
     if isinstance(value, datetime):
         return wall_clock(value).replace(tzinfo=None)
     if isinstance(value, time):
         return f"{value:%H:%M}"
-    if isinstance(value, int | Decimal):
-        return _number(value)
+    if isinstance(value, int | Decimal) and not -_EXACT < value < _EXACT:
+        return str(value)
     return value
 
 
-def _text(value: str) -> str:
-    if len(value) > LONGEST_TEXT:
-        raise ValueError(f"A cell holds {LONGEST_TEXT:,} characters.")
-    return str(value)
-
-
-def _number(value: Any) -> Cell | float:
-    return value if -_EXACT < value < _EXACT else str(value)
-
-
-def _money(value: Any) -> Cell | float:
-    # A spreadsheet's numbers are floats whoever makes them; the library takes twice as long.
-    return float(value) if -_EXACT < value < _EXACT else str(value)
-
-
-def _same(value: Any) -> Cell:
-    return value  # type: ignore[no-any-return]
-
-
-# By a cell's own type: asking what it is an instance of takes as long as writing it does.
-_CELLS: dict[type, Callable[[Any], Cell | float]] = {
-    str: _text,
-    int: _number,
-    Decimal: _money,
-    date: _same,
-    bool: _same,
-    type(None): _same,
-}
-
-
-def _formats(header: Sequence[str], records: list[dict[str, Any]]) -> dict[str, Format]:
+def _formats(header: Sequence[str], records: list[dict[str, Cell]]) -> dict[str, Format]:
     """The number format of each column, by the first value in it."""
     found: dict[str, Format] = {}
     for name in header:
@@ -158,8 +89,8 @@ def _formats(header: Sequence[str], records: list[dict[str, Any]]) -> dict[str, 
     return found
 
 
-def _format_code(value: Cell | float) -> str | None:
-    if isinstance(value, float):  # nothing but money has become one
+def _format_code(value: Cell) -> str | None:
+    if isinstance(value, Decimal):
         return _MONEY
     if isinstance(value, datetime):
         return _INSTANT
@@ -167,10 +98,7 @@ def _format_code(value: Cell | float) -> str | None:
 
 
 def _timeless(book: io.BytesIO) -> bytes:
-    """`book` without the time at which it was written, so that a digest says "the same rows".
-
-    What is compressed already is copied as it is: doing it again takes as long as all the rest.
-    """
+    """`book` without the time at which it was written, so that a digest says "the same rows"."""
     out = io.BytesIO()
     with ZipFile(book) as old, ZipFile(out, "w", ZIP_DEFLATED) as new:
         for entry in old.infolist():
@@ -180,24 +108,7 @@ def _timeless(book: io.BytesIO) -> bytes:
             if entry.filename == _PROPERTIES:
                 content = _STAMP.sub(rb"\g<1>1980-01-01T00:00:00Z", old.read(entry))
                 new.writestr(fixed, content)
-            else:
-                _copy(book, entry, fixed, new)
+                continue
+            with old.open(entry) as source, new.open(fixed, "w") as target:
+                shutil.copyfileobj(source, target)
     return out.getvalue()
-
-
-def _copy(book: io.BytesIO, entry: ZipInfo, fixed: ZipInfo, new: ZipFile) -> None:
-    """Copy the compressed bytes of `entry` in `book` into `new`, described by `fixed`."""
-    fixed.compress_type, fixed.CRC = entry.compress_type, entry.CRC
-    fixed.compress_size, fixed.file_size = entry.compress_size, entry.file_size
-    whole = book.getbuffer()
-    # The header in front says how long the name and the extra field after it are.
-    name, extra = struct.unpack_from("<HH", whole, entry.header_offset + 26)
-    start = entry.header_offset + 30 + name + extra
-    target: Any = new
-    fixed.header_offset = target.fp.tell()
-    target.fp.write(fixed.FileHeader(zip64=False))
-    target.fp.write(whole[start : start + entry.compress_size])
-    target.filelist.append(fixed)
-    target.NameToInfo[fixed.filename] = fixed
-    target.start_dir = target.fp.tell()
-    whole.release()

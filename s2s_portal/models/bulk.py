@@ -21,7 +21,6 @@ class Bulk(StrEnum):
     PANEL = "panel"
     HAND_OVER = "hand-over"
     CLOSE = "close"
-    FINISH = "finish"
 
 
 class BulkRun(Done, Base):

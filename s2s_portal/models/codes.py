@@ -94,22 +94,9 @@ class Action(StrEnum):
     HANDED_OVER = "handed_over"
     PANEL_LISTED = "panel_listed"
     PANEL_REMOVED = "panel_removed"
-    BASELINE_SET = "baseline_set"
-    SCORES_GIVEN = "scores_given"
-    CONFIDENCE_GIVEN = "confidence_given"
-    END_REPORT_ISSUED = "end_report_issued"
-    SCHOOL_EVALUATED = "school_evaluated"
-    VISIT_MOVED = "visit_moved"
-    VISIT_CANCELLED = "visit_cancelled"
-    PLAN_PROPOSED = "plan_proposed"
-    PLAN_AGREED = "plan_agreed"
-    PLAN_CHANGE_ASKED = "plan_change_asked"
-    CONTACT_TRIED = "contact_tried"
-    NOT_REACHED = "not_reached"
 
 
-# How a practitioner is found stays inside the service: a school reads who it is in the end. So does
-# that a school was not reached: whoever reads it has been.
+# How a practitioner is found stays inside the service: a school reads who it is in the end.
 INSIDE = frozenset(
     {
         Action.OFFERED,
@@ -120,8 +107,6 @@ INSIDE = frozenset(
         Action.OFFER_LAPSED,
         Action.TAKING_ASKED,
         Action.TAKING_REFUSED,
-        Action.CONTACT_TRIED,
-        Action.NOT_REACHED,
     }
 )
 
@@ -208,16 +193,6 @@ class Closure(StrEnum):
     WITHDRAWN_PARENT = "WITHDRAWN_PARENT"
     WITHDRAWN_SCHOOL = "WITHDRAWN_SCHOOL"
     NO_ENGAGEMENT = "NO_ENGAGEMENT"
-
-
-class Conclusion(StrEnum):
-    """How a referral ended: derived from what happened, never chosen (F64, W3)."""
-
-    COMPLETED = "completed"
-    ENDED_EARLY = "ended_early"
-    WITHDRAWN = "withdrawn_before_start"
-    DECLINED = "declined"
-    CANCELLED = "cancelled"
 
 
 class Withdrawal(StrEnum):

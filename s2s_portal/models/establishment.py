@@ -25,7 +25,7 @@ METRES_IN_A_MILE = 1609.344
 
 
 class SettingKind(StrEnum):
-    """What intake, triage and fee rules tell apart."""
+    """What fee rules go by."""
 
     MAINSTREAM = "mainstream"
     EARLY_YEARS = "early_years"
@@ -74,11 +74,6 @@ class Establishment(Base):
     def is_maintained(self) -> bool:
         """Whether the council maintains it: its fee is an internal charge (MI Sheet 108/05)."""
         return self.type_code in MAINTAINED_TYPES
-
-    @property
-    def is_academy(self) -> bool:
-        """Whether it is an academy or free school of any kind: its trust pays by invoice."""
-        return self.type_code in ACADEMY_TYPES
 
     @property
     def is_special(self) -> bool:

@@ -26,7 +26,6 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from s2s_portal.database import Base
 from s2s_portal.models.columns import Done, choice, instant, key, words
 from s2s_portal.models.establishment import Establishment
-from s2s_portal.models.fees import FeeRule
 from s2s_portal.models.terms import ServiceTerms
 
 
@@ -117,7 +116,6 @@ class LedgerEntry(Base):
     terms_id: Mapped[int] = mapped_column(ForeignKey(ServiceTerms.id))
     terms_name: Mapped[str] = mapped_column(Text)
     verdict: Mapped[str] = mapped_column(Text)
-    fee_rule_id: Mapped[int | None] = mapped_column(ForeignKey(FeeRule.id))
     amount_pence: Mapped[int] = mapped_column(Integer)
     settles_number: Mapped[int | None] = mapped_column(
         ForeignKey("s2s.ledger_entry.number"), unique=True

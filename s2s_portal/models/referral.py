@@ -22,10 +22,9 @@ from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 from s2s_portal import clock
 from s2s_portal.database import Base
 from s2s_portal.models.body import SEND, TriageBody, TriageRule
-from s2s_portal.models.codes import Action, Closure, Conclusion, Kind, Status, Withdrawal
+from s2s_portal.models.codes import Action, Closure, Kind, Status, Withdrawal
 from s2s_portal.models.columns import Done, choice, instant, key, words
 from s2s_portal.models.establishment import Establishment
-from s2s_portal.models.fees import FeeRule
 from s2s_portal.models.intake import IntakeWindow
 from s2s_portal.models.terms import ServiceTerms
 
@@ -52,7 +51,6 @@ class Referral(Base):
         Index("ix_referral_answer_by", "answer_by", postgresql_where=text("status = 'returned'")),
         Index("ix_referral_draft", "saved_on", postgresql_where=text("status = 'draft'")),
         Index("ix_referral_school_status", "urn", "status", "created_at", "id"),
-        Index("ix_referral_school_conclusion", "urn", "conclusion", "created_at", "id"),
         CheckConstraint(
             "(status IN ('draft', 'expired')) = (submitted_at IS NULL)",
             name="submitted_when_not_draft",
@@ -118,7 +116,6 @@ class Referral(Base):
     terms: Mapped[ServiceTerms | None] = relationship(lazy="raise_on_sql")
     fee_pence: Mapped[int | None] = mapped_column(Integer)
     fee_verdict: Mapped[words]
-    fee_rule_id: Mapped[int | None] = mapped_column(ForeignKey(FeeRule.id))
     intake_window_id: Mapped[int | None] = mapped_column(ForeignKey(IntakeWindow.id))
 
     # Whose queue it is in, and by which rule it came there as it was sent (F30).
@@ -132,8 +129,6 @@ class Referral(Base):
 
     closure: Mapped[Closure | None] = mapped_column(choice(Closure, "closure"))
     withdrawal: Mapped[Withdrawal | None] = mapped_column(choice(Withdrawal, "withdrawal"))
-    # How it ended; None while it has not. The database works it out (`services.concluding`).
-    conclusion: Mapped[Conclusion | None] = mapped_column(choice(Conclusion, "conclusion"))
     # By when the next step is to be taken, by the service level of the day it was promised.
     due_on: Mapped[date | None]
     # Back with the school until this day at least, and reminded of it then (F24).

@@ -1,19 +1,17 @@
-"""Rules that change by date: the terms of the service, what is promised, and the need codes.
-
-What a referral costs stands in `models.fees`.
-"""
+"""Rules that change by date: the terms of the service with their fees, and the need codes."""
 
 from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Index, SmallInteger, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, SmallInteger, Text
 from sqlalchemy.dialects.postgresql import DATERANGE, ExcludeConstraint, Range
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from s2s_portal.database import Base
 from s2s_portal.models.columns import Done, choice, key
+from s2s_portal.models.establishment import SettingKind
 
 
 class AccessRoute(StrEnum):
@@ -45,6 +43,25 @@ class ServiceTerms(Base):
     access: Mapped[AccessRoute] = mapped_column(choice(AccessRoute, "access"))
     funding: Mapped[Funding] = mapped_column(choice(Funding, "funding"))
     source: Mapped[str] = mapped_column(Text)
+    fees: Mapped[list[Fee]] = relationship(lazy="raise_on_sql", order_by="Fee.setting_kind")
+
+    def fee_for(self, kind: SettingKind) -> Fee:
+        """The fee of these terms for a kind of setting."""
+        return next(fee for fee in self.fees if fee.setting_kind == kind)
+
+
+class Fee(Base):
+    """The engagement fee of one set of terms for one kind of setting, in pence."""
+
+    __tablename__ = "fee"
+    __table_args__ = (CheckConstraint("amount_pence >= 0", name="amount"),)
+
+    terms_id: Mapped[int] = mapped_column(ForeignKey(ServiceTerms.id), primary_key=True)
+    setting_kind: Mapped[SettingKind] = mapped_column(
+        choice(SettingKind, "setting_kind"), primary_key=True
+    )
+    amount_pence: Mapped[int] = mapped_column(Integer)
+    reason: Mapped[str] = mapped_column(Text)
 
 
 class Step(StrEnum):

@@ -54,54 +54,14 @@ class Attendance(StrEnum):
     WEATHER = "weather"
 
 
-class AskedBy(StrEnum):
-    """Who asked that a visit be moved or cancelled (F55)."""
-
-    PRACTITIONER = "practitioner"
-    SCHOOL = "school"
-    SERVICE = "service"
-
-
-class WhyMoved(StrEnum):
-    """Why a visit was moved or cancelled (F55). Nothing in it is about a child."""
-
-    STAFF_AWAY = "staff_away"
-    NOT_READY = "not_ready"
-    PUPIL_AWAY = "pupil_away"
-    UNAVAILABLE = "unavailable"
-    CLASH = "clash"
-    WEATHER = "weather"
-    NOT_NEEDED = "not_needed"
-    OTHER = "other"
-
-
 class Visit(Base):
-    """One planned visit. `number` counts within the referral and is its address.
-
-    A visit that is moved keeps its times and is cancelled; a row of its own, which `replaces` it,
-    has the new ones. `first_number` is the number of the first of such a chain (None: its own) and
-    `moves` how often it was moved: by these a calendar knows it again.
-    """
+    """One planned visit. `number` counts within the referral and is its address."""
 
     __tablename__ = "visit"
     __table_args__ = (
         UniqueConstraint("referral_id", "number"),
-        UniqueConstraint("replaces_id", name="uq_visit_replaces_id"),
         CheckConstraint("ends_at > starts_at", name="times"),
-        CheckConstraint(
-            "(asked_by IS NULL) = (why_moved IS NULL)"
-            " AND (asked_by IS NULL) = (short_notice IS NULL)"
-            " AND (asked_by IS NULL OR cancelled_at IS NOT NULL)",
-            name="moved_whole",
-        ),
-        CheckConstraint(
-            "coalesce(why_moved <> 'other', true) OR moved_words <> ''", name="other_in_words"
-        ),
-        CheckConstraint("(replaces_id IS NULL) = (moves = 0)", name="moves"),
         Index("ix_visit_practitioner", "practitioner_id", "starts_at"),
-        Index(
-            "ix_visit_short_notice", "referral_id", postgresql_where=text("short_notice IS TRUE")
-        ),
     )
 
     id: Mapped[key]
@@ -123,30 +83,12 @@ class Visit(Base):
     cancelled_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     cancelled_by_id: Mapped[words]
     cancelled_by_name: Mapped[words]
-    # What it takes the place of; and of one that was moved or cancelled on its own, who asked and
-    # why, and whether at short notice. What others cancel with the whole case says none of it.
-    replaces_id: Mapped[int | None] = mapped_column(ForeignKey("s2s.visit.id"))
-    first_number: Mapped[int | None] = mapped_column(SmallInteger)
-    moves: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
-    asked_by: Mapped[AskedBy | None] = mapped_column(choice(AskedBy, "asked_by"))
-    why_moved: Mapped[WhyMoved | None] = mapped_column(choice(WhyMoved, "why_moved"))
-    moved_words: Mapped[words]
-    short_notice: Mapped[bool | None] = mapped_column(Boolean)
-    # What its practitioner was told and went on with: why the day is no usual one, and how long
-    # the way from or to another visit takes.
-    unusual_day: Mapped[words]
-    short_of_time: Mapped[words]
     booked_at: Mapped[instant] = mapped_column(default=clock.now)
     booked_by_id: Mapped[str] = mapped_column(Text)
     booked_by_name: Mapped[str] = mapped_column(Text)
     record: Mapped[VisitRecord | None] = relationship(
         lazy="raise_on_sql", uselist=False, back_populates="visit"
     )
-
-    @property
-    def chain(self) -> int:
-        """The number of the first of the visits that this one took the place of; its own else."""
-        return self.first_number or self.number
 
 
 class VisitRecord(Base):

@@ -54,10 +54,6 @@ class WorklistEntry(Base):
         Index("ix_worklist_entry_body_status_due", "body", "status", *DUE),
         Index("ix_worklist_entry_body", "body", *AGE),
         Index("ix_worklist_entry_body_due", "body", *DUE),
-        Index("ix_worklist_entry_conclusion", "conclusion", *AGE),
-        Index("ix_worklist_entry_conclusion_due", "conclusion", *DUE),
-        Index("ix_worklist_entry_body_conclusion", "body", "conclusion", *AGE),
-        Index("ix_worklist_entry_body_conclusion_due", "body", "conclusion", *DUE),
         Index("ix_worklist_entry_school", "urn", *AGE),
         Index(
             "ix_worklist_entry_officer",
@@ -104,7 +100,6 @@ class WorklistEntry(Base):
     answer_by: Mapped[date | None]
     body: Mapped[str] = mapped_column(Text, server_default=SEND)
     panel_on: Mapped[date | None]
-    conclusion: Mapped[str | None] = mapped_column(Text)
     due_sort: Mapped[date] = mapped_column(
         Computed("coalesce(due_on, '9999-12-31'::date)", persisted=True)
     )

@@ -121,9 +121,6 @@ def _defaults() -> dict[str, Any]:
     given = _from_environment()
     return {
         "S2S_BASE_TEMPLATE": "portal/base.html",
-        # Invented codes, so that the files of a demonstration's pulls look like Finance's own.
-        "S2S_SERVICE_COST_CENTRE": "HN4419",
-        "S2S_INCOME_SUBJECTIVE": "9500",
         # With what the provider itself may take this keeps the page within three seconds.
         "S2S_DFE_API_TIMEOUT": 0.9,
         "SECRET_KEY": None,

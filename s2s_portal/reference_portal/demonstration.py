@@ -13,7 +13,7 @@ from random import Random
 from flask import current_app
 from sqlalchemy import exists, select, text
 
-from s2s_portal import audit, clock, jobs
+from s2s_portal import audit, clock
 from s2s_portal.database import session, unit_of_work
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.establishment import SettingKind
@@ -24,15 +24,7 @@ from s2s_portal.reference_portal.demonstration_schools import establishments
 from s2s_portal.reference_portal.demonstration_staff import practitioners, records
 from s2s_portal.reference_portal.demonstration_stories import Step, steps
 from s2s_portal.reference_portal.demonstration_talk import talk
-from s2s_portal.services import (
-    clocks,
-    drafts,
-    intake,
-    offer_answers,
-    returning,
-    school_asks,
-    verification,
-)
+from s2s_portal.services import clocks, drafts, intake, offer_answers, returning, verification
 
 SEED = 44_19
 WINDOW_OPENED, WINDOW_CLOSES = 60, 40  # days ago, days ahead
@@ -121,7 +113,6 @@ def _keep_up(today: date) -> None:
             clocks.upkeep()
             returning.upkeep()
             offer_answers.upkeep()
-            school_asks.upkeep()
 
 
 def _take(step: Step) -> None:
@@ -135,13 +126,12 @@ def _take(step: Step) -> None:
 
 def _drop_old_mail() -> None:
     session().rollback()
-    for task in (jobs.SEND_MAIL, jobs.SEND_ASK):
-        session().execute(
-            text(
-                "DELETE FROM s2s.procrastinate_jobs WHERE task_name = :task AND id <"
-                " (SELECT min(id) FROM (SELECT id FROM s2s.procrastinate_jobs"
-                " WHERE task_name = :task ORDER BY id DESC LIMIT :kept) AS newest)"
-            ),
-            {"task": task, "kept": MAIL_KEPT},
-        )
+    session().execute(
+        text(
+            "DELETE FROM s2s.procrastinate_jobs WHERE task_name = 's2s.send_mail' AND id <"
+            " (SELECT min(id) FROM (SELECT id FROM s2s.procrastinate_jobs ORDER BY id DESC"
+            " LIMIT :kept) AS newest)"
+        ),
+        {"kept": MAIL_KEPT},
+    )
     session().commit()

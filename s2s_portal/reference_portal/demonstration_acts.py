@@ -9,19 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from random import Random
-from typing import Any
 
 from sqlalchemy import select
 
 from s2s_portal import Actor, Role, clock
 from s2s_portal.database import UnitOfWork
-from s2s_portal.errors import AskFirst
 from s2s_portal.models.codes import Achieved, Closure
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.reallocation import SupportRole, Why
 from s2s_portal.models.visit import VisitKind
 from s2s_portal.models.worklist import Officer
-from s2s_portal.reference_portal import demonstration_fees as fees
 from s2s_portal.reference_portal import demonstration_words as words
 from s2s_portal.reference_portal.demonstration_forms import fill, say_why_again
 from s2s_portal.reference_portal.demonstration_schools import (
@@ -40,6 +37,7 @@ from s2s_portal.services import (
     closing,
     consent,
     drafting,
+    ledger,
     officers,
     reallocating,
     record_answers,
@@ -189,19 +187,16 @@ def _join(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
 
 def _book(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
     starts = clock.local(story.booked[visit])
-    wanted: dict[str, Any] = {
-        "kind": VisitKind.FOLLOW_UP if visit else VisitKind.OBSERVATION,
-        "day": starts.date(),
-        "starts": starts.time(),
-        "ends": (starts + timedelta(minutes=75)).time(),
-        "note": "" if visit else "Please plan ten minutes with the class teacher afterwards.",
-        "by": by,
-    }
-    try:
-        visits.book(work, story.reference, **wanted)
-    except AskFirst as first:  # a holiday, or a short way: whoever books says yes
-        wanted |= first.asks
-        visits.book(work, story.reference, **wanted)
+    visits.book(
+        work,
+        story.reference,
+        kind=VisitKind.FOLLOW_UP if visit else VisitKind.OBSERVATION,
+        day=starts.date(),
+        starts=starts.time(),
+        ends=(starts + timedelta(minutes=75)).time(),
+        note="" if visit else "Please plan ten minutes with the class teacher afterwards.",
+        by=by,
+    )
 
 
 def _write(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
@@ -251,8 +246,7 @@ def _assess(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
         )
         for outcome in wanted
     }
-    scores = {position: story.random.choice([6, 7, 8]) for position in results}
-    closing.record_outcomes(work, story.reference, results=results, scores=scores, by=by)
+    closing.record_outcomes(work, story.reference, results=results, by=by)
 
 
 def _close(work: UnitOfWork, story: Story, by: Actor, visit: int) -> None:
@@ -271,12 +265,11 @@ def _reopen(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
     closing.reopen(work, story.reference, reason=reason, seen=seen(story), by=by)
 
 
-def _ask_waiver(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
-    fees.ask_waiver(work, story.reference, by)
-
-
 def _waive(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
-    fees.approve_waiver(work, story.reference, by)
+    charge = ledger.charge_for(story.reference)
+    number = charge.number if charge else 0  # which is no entry's, so `reverse` refuses it
+    reason = "Waived: no practitioner could visit before the school withdrew."
+    ledger.reverse(work, number, reason=reason, by=by)
 
 
 def _take_up(work: UnitOfWork, story: Story, by: Actor, _visit: int) -> None:
@@ -311,6 +304,5 @@ ACTS: dict[str, Act] = {
     "assess": _assess,
     "close": _close,
     "reopen": _reopen,
-    "ask_waiver": _ask_waiver,
     "waive": _waive,
 }

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from random import Random
 
-from s2s_portal import Actor, Role, clock, money
+from s2s_portal import Actor, Role, clock
 from s2s_portal.database import UnitOfWork
-from s2s_portal.reference_portal import demonstration_fees as fees
 from s2s_portal.reference_portal import demonstration_words as words
 from s2s_portal.reference_portal.demonstration_acts import ACTS, Story
 from s2s_portal.reference_portal.demonstration_changes import CHANGES
-from s2s_portal.reference_portal.demonstration_closing import CLOSING, OF_SCHOOL
 from s2s_portal.reference_portal.demonstration_decisions import DECISIONS
 from s2s_portal.reference_portal.demonstration_schools import (
     ACADEMY,
@@ -25,15 +23,14 @@ from s2s_portal.reference_portal.demonstration_schools import (
     TRUST_PRIMARY,
 )
 from s2s_portal.reference_portal.demonstration_staff import actor
-from s2s_portal.reference_portal.demonstration_visits import VISITS
 from s2s_portal.reference_portal.personas import PERSONAS
-from s2s_portal.services import pulls, responses
+from s2s_portal.services import pulls
 
 SENT = ("start", "fill", "submit")
 GIVEN = (*SENT, "accept", "allocate")
 VISITED = (*GIVEN, "book", "write", "issue")
 READ = (*VISITED, "acknowledge")
-JUDGED = (*READ, "sure", "assess", "report")
+JUDGED = (*READ, "assess")
 
 # How far a story goes, and how many working days ago its last step was.
 PATHS: dict[str, tuple[tuple[str, ...], int]] = {
@@ -48,7 +45,7 @@ PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "sent again": ((*SENT, "give_back", "answer", "submit"), 1),
     "withdrawn": ((*SENT, "accept", "withdraw"), 6),
     "no longer agreed": ((*GIVEN, "book", "no_longer_agreed"), 8),
-    "amended": ((*GIVEN, "propose", "agree", "book", "move", "amend"), 1),
+    "amended": ((*GIVEN, "book", "amend"), 2),
     "declined": ((*SENT, "decline"), 15),
     "advised": ((*SENT, "advise"), 9),
     "redirected": ((*SENT, "redirect"), 7),
@@ -58,7 +55,7 @@ PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "not answered": ((*SENT, "give_back"), 28),
     "accepted": ((*SENT, "accept"), 2),
     "on offer": ((*SENT, "accept", "offer"), 1),
-    "allocated": ((*GIVEN, "try", "propose"), 1),
+    "allocated": (GIVEN, 1),
     "handed on": ((*GIVEN, "hand_over", "reallocate"), 1),
     "beside": ((*GIVEN, "join", "book"), 1),
     "booked": ((*GIVEN, "book"), 2),
@@ -68,9 +65,9 @@ PATHS: dict[str, tuple[tuple[str, ...], int]] = {
     "read": (READ, 6),
     "second visit": ((*READ, "add", "book", "write", "issue"), 3),
     "judged": (JUDGED, 2),
-    "closed": ((*JUDGED, "close", "surer", "evaluate", "consent"), 8),
+    "closed": ((*JUDGED, "close"), 12),
     "closed long ago": ((*JUDGED, "close"), 48),
-    "closed early": ((*GIVEN, "close", "ask_waiver", "waive"), 10),
+    "closed early": ((*GIVEN, "close", "waive"), 10),
     "reopened": ((*JUDGED, "close", "reopen"), 5),
     "with nobody": ((*SENT, "take_up", "accept"), 13),
 }
@@ -87,20 +84,12 @@ GAPS = {
     "take_up": 1,
     "give": 1,
     "amend": 1,
-    "propose": 1,
-    "agree": 1,
-    "move": 1,
-    "try": 1,
     "no_longer_agreed": 1,
     "write": 7,
     "book": 1,
     "issue": 1,
     "acknowledge": 2,
-    "sure": 1,
     "assess": 6,
-    "report": 1,
-    "surer": 1,
-    "evaluate": 1,
     "reopen": 9,
 }
 USUAL_GAP = 2
@@ -247,49 +236,31 @@ def _action(name: str, story: Story) -> tuple[Actor, Callable[[UnitOfWork, Actor
     """Who takes the step `name` of `story`, and how."""
     officer = PERSONAS["officer"].actor
     who: dict[str, Actor] = {
-        **dict.fromkeys(
-            ("start", "fill", "submit", "acknowledge", "agree", *CHANGES, *OF_SCHOOL), story.sender
-        ),
+        **dict.fromkeys(("start", "fill", "submit", "acknowledge", *CHANGES), story.sender),
         **dict.fromkeys((*DECISIONS, "allocate", "reallocate", "join", "close", "reopen"), officer),
         "take_up": officer,
         "give": OTHER_OFFICER,
-        "ask_waiver": PERSONAS["finance"].actor,
         "waive": PERSONAS["finance-approver"].actor,
     }
     by = who[name] if name in who else actor(story.practitioner)
-    act = (ACTS | CHANGES | DECISIONS | VISITS | CLOSING)[name]
+    act = (ACTS | CHANGES | DECISIONS)[name]
     index = len(story.booked) - 1  # of the visit that this step is about
     return by, lambda work, by: act(work, story, by, index)
 
 
 def _of_finance(today: date) -> list[Step]:
-    """Finance pulls twice and has collected the first pull; what came since is due, and of the
-    second pull one charge is disputed and one rejected."""
+    """Finance pulls twice and has collected the first pull; what came since is due."""
     finance = PERSONAS["finance"].actor
 
     def pull(number: int) -> Callable[[UnitOfWork, Actor], object]:
         key = f"demonstration:{number}"
         return lambda work, by: pulls.make(work, idempotency_key=key, by=by)
 
-    def answer(work: UnitOfWork, by: Actor) -> None:
-        responses.apply(work, 2, _response_file(clock.today()), by=by)
+    def collect(work: UnitOfWork, by: Actor) -> None:
+        pulls.collect(work, 1, finance_reference="JNL-DEMO-0001", collected_on=clock.today(), by=by)
 
     return [
         Step(clock.from_local(working_day(today, 45), 16), finance, pull(1)),
-        Step(clock.from_local(working_day(today, 38), 16), finance, fees.collect_first),
+        Step(clock.from_local(working_day(today, 38), 16), finance, collect),
         Step(clock.from_local(working_day(today, 14), 16), finance, pull(2)),
-        Step(clock.from_local(working_day(today, 8), 16), finance, answer),
-        Step(clock.from_local(working_day(today, 7), 15), finance, fees.question),
     ]
-
-
-def _response_file(today: date) -> str:
-    """What Finance says of the second pull: the first entry is collected, the next rejected."""
-    said = ("collected", "JNL-DEMO-0002", ""), ("rejected", "", "The cost centre is closed")
-    rows = ["entry_number,outcome,date,amount_pounds,finance_reference,reason"]
-    for line, (outcome, reference, reason) in zip(
-        pulls.get(2, whole=True).lines, said, strict=False
-    ):
-        amount = money.decimal_pounds(line.entry.amount_pence)
-        rows.append(f"{line.entry_number},{outcome},{today},{amount},{reference},{reason}")
-    return "\n".join(rows)

@@ -11,21 +11,16 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import aliased
 
 from s2s_portal import references
 from s2s_portal.database import session
 from s2s_portal.errors import NotFound
 from s2s_portal.identity import Actor, Role
-from s2s_portal.models.charges import (
-    UNDONE_STATES,
-    AccountBalance,
-    ChargeState,
-    EntryStanding,
-)
+from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.ledger import EntryKind, LedgerEntry, PullLine
-from s2s_portal.services import ledger
+from s2s_portal.services import ledger, pulls
 from s2s_portal.state import setting
 
 NUMBER = re.compile(r"\d{1,18}")
@@ -39,7 +34,6 @@ KIND_WORDS = {
 }
 Settlement = aliased(LedgerEntry, name="settlement")
 Reversal = aliased(LedgerEntry, name="reversal")
-IN_A_PULL = (EntryStanding.pull_number.is_not(None), ~EntryStanding.settled)
 
 
 class Standing(StrEnum):
@@ -49,8 +43,6 @@ class Standing(StrEnum):
     PULLED = "pulled"
     COLLECTED = "collected"
     REVERSED = "reversed"
-    DISPUTED = "disputed"
-    REJECTED = "rejected"
 
 
 STANDING_WORDS = {
@@ -58,16 +50,12 @@ STANDING_WORDS = {
     Standing.PULLED: "In a pull, not collected",
     Standing.COLLECTED: "Collected",
     Standing.REVERSED: "Reversed",
-    Standing.DISPUTED: "Disputed, paused",
-    Standing.REJECTED: "Rejected by Finance’s system",
 }
 COLOURS = {
     Standing.DUE: "yellow",
     Standing.PULLED: "blue",
     Standing.COLLECTED: "green",
     Standing.REVERSED: "grey",
-    Standing.DISPUTED: "orange",
-    Standing.REJECTED: "red",
 }
 
 
@@ -75,8 +63,7 @@ COLOURS = {
 class Line:
     """One entry as Finance and the school read it. Amounts in pence.
 
-    `balance_pence` is what the school owes after it: on a statement, else 0. `questioned`: it
-    was disputed, or rejected by Finance's system, once.
+    `balance_pence` is what the school owes after it: on a statement, else 0.
     """
 
     number: int
@@ -94,8 +81,6 @@ class Line:
     pull: int | None
     reversed_by: int | None
     standing: Standing
-    is_charge: bool = False
-    questioned: bool = False
     balance_pence: int = 0
 
     @property
@@ -108,8 +93,6 @@ class Line:
     @property
     def school_words(self) -> str:
         """Where the entry stands, for the school: pulls are Finance's own business."""
-        if self.standing is Standing.DISPUTED:
-            return "Disputed: not collected for now"
         return "Collected" if self.standing is Standing.COLLECTED else "To be collected"
 
     @property
@@ -129,13 +112,20 @@ class Listing:
 
 @dataclass(frozen=True)
 class Totals:
-    """What is due, what is in pulls that are not collected, what has been, and what is disputed and
-    so in no pull; all in pence."""
+    """What is due, what is in pulls that are not collected, and what has been; all in pence."""
 
     due: int
     pulled: int
     collected: int
-    paused: int
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What one school was charged and what became of it, oldest first; it owes `balance_pence`."""
+
+    establishment: Establishment
+    lines: list[Line]
+    balance_pence: int
 
 
 def listing(
@@ -172,47 +162,41 @@ def listing(
 
 
 def totals() -> Totals:
-    """What is due, pulled, collected and paused in the whole ledger; one statement, which costs as
-    much as there is open, however long the ledger."""
-    collected = select(AccountBalance.balance_pence).where(
-        AccountBalance.account_code == ledger.COLLECTED
-    )
-    disputed = (EntryStanding.state == ChargeState.DISPUTED, EntryStanding.pull_number.is_(None))
+    """What is due, pulled and collected in the whole ledger; one statement."""
+    amount = LedgerEntry.amount_pence
+    open_ = and_(LedgerEntry.kind.in_(pulls.PULLABLE), Settlement.number.is_(None))
     row = session().execute(
         select(
-            _sum_of(EntryStanding.due.is_(True)),
-            _sum_of(*IN_A_PULL),
-            func.coalesce(collected.scalar_subquery(), 0),
-            _sum_of(*disputed),
+            _sum(case((and_(open_, PullLine.pull_number.is_(None)), amount))),
+            _sum(case((and_(open_, PullLine.pull_number.is_not(None)), amount))),
+            _sum(case((LedgerEntry.kind == EntryKind.COLLECTION, -amount))),
         )
+        .select_from(LedgerEntry)
+        .outerjoin(PullLine, PullLine.entry_number == LedgerEntry.number)
+        .outerjoin(Settlement, Settlement.settles_number == LedgerEntry.number)
     )
     return Totals(*(int(total) for total in row.one()))
 
 
-def is_finance(by: Actor) -> bool:
-    """Whether `by` sees the fees of every school."""
-    return by.has(Role.FINANCE, Role.FINANCE_APPROVER, Role.SYSTEM)
+def statement(urn: int, *, by: Actor) -> Statement:
+    """The entries and balance of one school.
 
-
-def check_may_ask(urn: int, by: Actor) -> None:
-    """Raise NotFound unless `by` may see the fees of school `urn`: Finance, its own staff, its
-    trust."""
+    Finance may ask about any; a school's own staff and its trust about theirs. Raises NotFound for
+    another's, as for a school that does not exist.
+    """
     mine = urn in by.establishments and by.has(Role.REFERRER, Role.TRUST_VIEWER)
-    if not mine and not is_finance(by):
+    if not mine and not by.has(Role.FINANCE, Role.FINANCE_APPROVER, Role.SYSTEM):
         raise NotFound()
-
-
-def lines_of(urn: int, year: str | None = None) -> list[Line]:
-    """The entries of one school, of a financial year if one is named, oldest first."""
-    query = _entries().where(LedgerEntry.urn == urn)
-    if year is not None:
-        query = query.where(LedgerEntry.financial_year == year)
-    return [_line(row) for row in session().execute(query.order_by(LedgerEntry.number))]
-
-
-def with_balance(line: Line, pence: int) -> Line:
-    """`line` with what the school owes after it."""
-    return replace(line, balance_pence=pence)
+    establishment = session().get(Establishment, urn)
+    if establishment is None:
+        raise NotFound()
+    rows = session().execute(_entries().where(LedgerEntry.urn == urn).order_by(LedgerEntry.number))
+    lines: list[Line] = []
+    balance = 0
+    for row in rows:
+        balance += row.amount_pence
+        lines.append(replace(_line(row), balance_pence=balance))
+    return Statement(establishment, lines, ledger.balance(urn))
 
 
 def place(text: str) -> int | None:
@@ -220,9 +204,8 @@ def place(text: str) -> int | None:
     return int(text) if NUMBER.fullmatch(text) else None
 
 
-def _sum_of(*where: ColumnElement[bool]) -> Any:
-    total = select(func.coalesce(func.sum(EntryStanding.amount_pence), 0)).where(*where)
-    return total.scalar_subquery()
+def _sum(expression: Any) -> Any:
+    return func.coalesce(func.sum(expression), 0)
 
 
 def _entries() -> Select[*tuple[Any, ...]]:
@@ -243,10 +226,7 @@ def _entries() -> Select[*tuple[Any, ...]]:
             PullLine.pull_number,
             Settlement.number.label("settled_by"),
             Reversal.number.label("reversed_by"),
-            EntryStanding.state,
-            EntryStanding.last_event,
         )
-        .outerjoin(EntryStanding, EntryStanding.number == LedgerEntry.number)
         .outerjoin(PullLine, PullLine.entry_number == LedgerEntry.number)
         .outerjoin(Settlement, Settlement.settles_number == LedgerEntry.number)
         .outerjoin(Reversal, Reversal.reverses_number == LedgerEntry.number)
@@ -254,16 +234,15 @@ def _entries() -> Select[*tuple[Any, ...]]:
 
 
 def _standing(standing: Standing | None) -> list[ColumnElement[bool]]:
+    pullable = LedgerEntry.kind.in_(pulls.PULLABLE)
     rules: dict[Standing | None, list[ColumnElement[bool]]] = {
         None: [],
-        Standing.DUE: [EntryStanding.due.is_(True)],
-        Standing.PULLED: [*IN_A_PULL],
+        Standing.DUE: [pullable, PullLine.pull_number.is_(None)],
+        Standing.PULLED: [PullLine.pull_number.is_not(None), Settlement.number.is_(None)],
         Standing.COLLECTED: [
             or_(Settlement.number.is_not(None), LedgerEntry.kind == EntryKind.COLLECTION)
         ],
-        Standing.REVERSED: [EntryStanding.state.in_(sorted(UNDONE_STATES))],
-        Standing.DISPUTED: [EntryStanding.state == ChargeState.DISPUTED],
-        Standing.REJECTED: [EntryStanding.state == ChargeState.REJECTED],
+        Standing.REVERSED: [Reversal.number.is_not(None)],
     }
     return rules[standing]
 
@@ -298,14 +277,10 @@ def _line(row: Any) -> Line:
         pull=row.pull_number,
         reversed_by=row.reversed_by,
         standing=_stands(row),
-        is_charge=row.kind is EntryKind.CHARGE,
-        questioned=bool(row.last_event),
     )
 
 
 def _stands(row: Any) -> Standing:
-    if row.state in (ChargeState.DISPUTED, ChargeState.REJECTED):
-        return Standing(row.state.value)
     if row.settled_by is not None or row.kind is EntryKind.COLLECTION:
         return Standing.COLLECTED
     return Standing.DUE if row.pull_number is None else Standing.PULLED

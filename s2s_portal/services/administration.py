@@ -72,8 +72,12 @@ class Wanted:
 
 
 def service_terms() -> list[TermsLine]:
-    """Every set of service terms, in order of date."""
-    found = session().scalars(select(ServiceTerms).order_by(func.lower(ServiceTerms.during)))
+    """Every set of service terms with its fees, in order of date."""
+    found = session().scalars(
+        select(ServiceTerms)
+        .options(selectinload(ServiceTerms.fees))
+        .order_by(func.lower(ServiceTerms.during))
+    )
     return [
         TermsLine(
             terms,

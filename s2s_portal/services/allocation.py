@@ -17,10 +17,10 @@ from s2s_portal.models.referral import Referral
 from s2s_portal.services import holding, notices, referrals
 from s2s_portal.services.candidate import Candidate, rule_of
 from s2s_portal.services.candidates import ranked
-from s2s_portal.services.labels import spoken
 from s2s_portal.services.referrals import check_seen
 from s2s_portal.services.terms import written
 from s2s_portal.services.triage import who
+from s2s_portal.services.visits import spoken
 
 
 def candidates(referral: Referral, need: str | None = None) -> list[Candidate]:

@@ -1,37 +1,24 @@
-"""The end of a referral: what was achieved, closing it, and opening it again (F64-F66)."""
+"""The end of a referral: what was achieved, closing it, and opening it again (F65, F66)."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import date
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, select
 
-from s2s_portal import audit, clock, money, signals
+from s2s_portal import audit, clock, signals
 from s2s_portal.database import UnitOfWork, session
-from s2s_portal.errors import NoTerms, OutOfOrder, Refused, Stale
+from s2s_portal.errors import OutOfOrder, Refused, Stale
 from s2s_portal.identity import Actor
 from s2s_portal.models.answer import OutcomeWanted
 from s2s_portal.models.codes import Achieved, Action, Closure, Status
-from s2s_portal.models.referral import Referral, ReferralEvent
-from s2s_portal.models.terms import Unit
-from s2s_portal.services import (
-    calendar,
-    clock_dates,
-    concluding,
-    notices,
-    outcome_scores,
-    referrals,
-    terms,
-    visits,
-)
+from s2s_portal.models.referral import Referral
+from s2s_portal.models.visit import VisitRecord
+from s2s_portal.services import notices, referrals, visits
 from s2s_portal.services.labels import LEFT_AREA, with_council
-from s2s_portal.services.outcome_scores import outcomes
 from s2s_portal.services.referrals import check_seen
-from s2s_portal.services.terms import written
-from s2s_portal.state import setting
 
 CLOSURE_WORDS = {
     Closure.OUTCOMES_MET: "The outcomes were achieved",
@@ -44,12 +31,6 @@ CLOSURE_WORDS = {
     Closure.NO_ENGAGEMENT: "The support could not be arranged with the school",
 }
 
-# Why a referral is closed whose outcomes all came to the same.
-BY_RESULT = {
-    Achieved.YES: Closure.OUTCOMES_MET,
-    Achieved.PARTLY: Closure.PARTLY_MET,
-    Achieved.NO: Closure.NOT_MET,
-}
 ACHIEVED_WORDS = {
     Achieved.YES: "Achieved",
     Achieved.PARTLY: "Partly achieved",
@@ -67,17 +48,15 @@ def record_outcomes(
     reference: str,
     *,
     results: Mapping[int, tuple[Achieved, str]],
-    scores: outcome_scores.Given | None = None,
     seen: str | None = None,
     by: Actor,
 ) -> Referral:
     """Write down how far each outcome wanted was achieved; again if need be, until it is closed.
 
-    `results` has a result and a comment for each outcome's position, `scores` how it stands now, 0
-    to 10, as far as that can be said. The same results sent twice are recorded once. `seen` is the
-    `seen_mark` of the page; None skips the question. Raises Stale when others have been recorded
-    since, NotAllowed for anybody but the allocated practitioner, OutOfOrder when it is not open,
-    Refused when a result is missing or there is no such outcome.
+    `results` has a result and a comment for each outcome's position. The same results sent twice
+    are recorded once. `seen` is the `seen_mark` of the page; None skips the question. Raises Stale
+    when others have been recorded since, NotAllowed for anybody but the allocated practitioner,
+    OutOfOrder when it is not open, Refused when a result is missing or there is no such outcome.
     """
     referral = referrals.get(reference, lock=True)
     visits.allocation_to(referral, by)
@@ -85,12 +64,7 @@ def record_outcomes(
     wanted = outcomes(referral)
     if set(results) != {outcome.position for outcome in wanted}:
         raise Refused("Say for every outcome whether it was achieved.")
-    if not set(scores or {}) <= set(results):
-        raise Refused("There is no such outcome.")
-    said = outcome_scores.as_kept(referral, wanted)
-    if all((o.achieved, o.comment) == results[o.position] for o in wanted) and all(
-        one.end == (scores or {}).get(one.position) for one in said
-    ):
+    if all((o.achieved, o.comment) == results[o.position] for o in wanted):
         return referral
     if seen is not None and seen != seen_mark(wanted):
         raise Stale(
@@ -101,27 +75,12 @@ def record_outcomes(
         outcome.achieved, outcome.comment = results[outcome.position]
         outcome.recorded_at = clock.now()
         outcome.recorded_by_id, outcome.recorded_by_name = by.id, by.name
-    outcome_scores.add_end(work, referral, results, scores or {}, by=by)
     referrals.record(work, referral, Action.OUTCOMES_RECORDED, by=by, message=_summary(wanted))
     link = notices.link_to("s2s.referrals.show", reference=referral.reference)
     notices.tell_school(work, "outcomes_recorded", referral, link)
-    tell_if_ready(work, referral)
+    notices.tell_officers(work, "referral_to_close", referral)
     signals.tell(work, signals.outcomes_recorded, **_of(referral, by))
     return referral
-
-
-def after_outcomes(referral: Referral) -> str:
-    """What happens next, once the outcomes have been recorded, in words for the practitioner."""
-    if concluding.report_is_due(referral):
-        return "The outcomes have been recorded. Now write the end report."
-    return "The outcomes have been recorded. A SEND officer now closes the referral."
-
-
-def tell_if_ready(work: UnitOfWork, referral: Referral) -> None:
-    """Tell the officers that `referral` can be closed, once nothing is missing for that."""
-    work.flush()
-    if not what_is_missing(referral):
-        notices.tell_officers(work, "referral_to_close", referral)
 
 
 def close(
@@ -135,9 +94,8 @@ def close(
 ) -> Referral:
     """Close a referral that is with a practitioner, and tell the school and the practitioner why.
 
-    Once a visit has happened, every outcome wanted needs its result first, and there must be an end
-    report. How it is then concluded follows from the facts (`concluding`). Raises Refused when that
-    is missing or there is no `message`, OutOfOrder when it is not open, Stale when it
+    Once a visit record has been issued, every outcome wanted needs its result first. Raises Refused
+    when one is missing or there is no `message`, OutOfOrder when it is not open, Stale when it
     changed since version `seen`.
     """
     if not message.strip():
@@ -156,31 +114,15 @@ def close(
     return referral
 
 
-def close_ready(
-    work: UnitOfWork, reference: str, *, message: str, seen: int, by: Actor
-) -> Referral:
-    """Close a referral whose outcomes have been recorded, for the reason that they give (W18).
-
-    Raises OutOfOrder where none were asked for or one has no result, and as `close` does.
-    """
-    wanted = outcomes(referrals.get(reference))
-    found = {outcome.achieved for outcome in wanted if outcome.achieved is not None}
-    if not wanted or any(outcome.achieved is None for outcome in wanted):
-        raise OutOfOrder("Its outcomes have not all been recorded, so close it by itself.")
-    closure = BY_RESULT[found.pop()] if len(found) == 1 else Closure.PARTLY_MET
-    return close(work, reference, closure=closure, message=message, seen=seen, by=by)
-
-
 def reopen(work: UnitOfWork, reference: str, *, reason: str, seen: int, by: Actor) -> Referral:
     """Open a closed referral again with the same practitioner; it is never charged again.
 
-    Raises Refused without a `reason`, OutOfOrder when it is not closed, or for too long, Stale when
-    it changed.
+    Raises Refused without a `reason`, OutOfOrder when it is not closed, Stale when it changed.
     """
     if not reason.strip():
         raise Refused("Enter why the referral is being reopened", field="reason")
     referral = referrals.get(reference, lock=True)
-    check_reopenable(referral)
+    check_closed(referral)
     check_seen(referral, seen)
     referral.closure = None
     told = f"{reason}\nThere is no new fee: reopening a referral is not charged."
@@ -204,63 +146,26 @@ def check_closed(referral: Referral) -> None:
         raise OutOfOrder("Only a closed referral can be reopened. Nothing has been changed now.")
 
 
-def check_reopenable(referral: Referral) -> None:
-    """Raise OutOfOrder unless the referral is closed, and has not been for too long."""
-    check_closed(referral)
-    check_in_time(referral)
-
-
-def reopen_until(referral: Referral) -> date | None:
-    """The last day on which the closed `referral` can be reopened: so many weeks of its school."""
-    weeks = int(setting("S2S_REOPEN_SCHOOL_WEEKS"))
-    closed = session().scalar(
-        select(func.max(ReferralEvent.at)).where(
-            ReferralEvent.referral_id == referral.id, ReferralEvent.action == Action.CLOSED
-        )
-    )
-    if closed is None or weeks < 1:
-        return None
-    day = clock.local(closed).date()
-    return clock_dates.due(day, weeks, Unit.SCHOOL_WEEKS, calendar.of(referral.urn))
-
-
-def check_in_time(referral: Referral) -> None:
-    """Raise OutOfOrder once a referral has been closed for too long to be the same engagement."""
-    until = reopen_until(referral)
-    if until is not None and clock.today() > until:
-        raise OutOfOrder(
-            f"This referral could be reopened until {written(until)}. If the school needs more"
-            f" support, it starts a new referral{_cost(referral)}."
-        )
-
-
-def _cost(referral: Referral) -> str:
-    try:
-        pence = terms.verdict(referral.establishment, clock.today()).amount_pence
-    except NoTerms:
-        return ""
-    return f", which costs {money.pounds(pence)}" if pence else ", which costs nothing"
-
-
 def what_is_missing(referral: Referral) -> str:
     """What the practitioner must still do before the referral can be closed; empty when nothing."""
-    if referral.status is not Status.ALLOCATED or not concluding.has_started(referral):
+    if referral.status is not Status.ALLOCATED:
         return ""
-    missing, to_do = [], []
+    started = session().scalar(
+        select(
+            exists().where(
+                VisitRecord.referral_id == referral.id, VisitRecord.issued_at.is_not(None)
+            )
+        )
+    )
+    if not started:
+        return ""
     open_ones = sum(outcome.achieved is None for outcome in outcomes(referral))
-    if open_ones:
-        called = "1 outcome has" if open_ones == 1 else f"{open_ones} outcomes have"
-        missing.append(f"{called} no result yet")
-        to_do.append("record what was achieved")
-    if concluding.report_is_due(referral):
-        missing.append("the end report has not been issued")
-        to_do.append("issue the end report")
-    if not missing:
+    if not open_ones:
         return ""
-    said = " and ".join(missing)
+    called = "1 outcome has" if open_ones == 1 else f"{open_ones} outcomes have"
     return (
-        f"{said[0].upper()}{said[1:]}. Visits have been made, so the practitioner must"
-        f" {' and '.join(to_do)} before you can close the referral."
+        f"{called} no result yet. Visits have been made, so the practitioner must record what was"
+        " achieved before you can close the referral."
     )
 
 
@@ -273,6 +178,17 @@ def outcomes_to_read(referral: Referral) -> list[OutcomeWanted]:
     """The outcomes for an officer to read before closing: words about a pupil, so audited."""
     audit.looked_at("referral", referral.reference)
     return outcomes(referral)
+
+
+def outcomes(referral: Referral) -> list[OutcomeWanted]:
+    """The outcomes that the school wanted, in its order, with their results so far."""
+    return list(
+        session().scalars(
+            select(OutcomeWanted)
+            .where(OutcomeWanted.referral_id == referral.id)
+            .order_by(OutcomeWanted.position)
+        )
+    )
 
 
 def _summary(wanted: list[OutcomeWanted]) -> str:

@@ -14,9 +14,9 @@ from sqlalchemy import ColumnElement, Select, bindparam, exists, func, literal, 
 
 from s2s_portal.database import session
 from s2s_portal.identity import Role, current_actor
-from s2s_portal.models.charges import EntryStanding
 from s2s_portal.models.codes import Status
 from s2s_portal.models.conversation import Side
+from s2s_portal.models.ledger import EntryKind, LedgerEntry, PullLine
 from s2s_portal.models.offer import Offer
 from s2s_portal.models.practitioner import Allocation, Practitioner
 from s2s_portal.models.referral import Referral
@@ -196,7 +196,14 @@ def _practitioner() -> list[Counted]:
 
 
 def _finance() -> list[Counted]:
-    due = select(literal(1)).select_from(EntryStanding).where(EntryStanding.due)
+    due = (
+        select(literal(1))
+        .select_from(LedgerEntry)
+        .where(
+            LedgerEntry.kind.in_([EntryKind.CHARGE, EntryKind.REVERSAL]),
+            ~exists().where(PullLine.entry_number == LedgerEntry.number),
+        )
+    )
     return [(Tile("due", "Ledger entries due to be pulled", "s2s.finance.pulls"), due)]
 
 

@@ -14,7 +14,6 @@ from s2s_portal.errors import OutOfOrder, Refused
 from s2s_portal.identity import Actor
 from s2s_portal.models.body import Handed, Handover
 from s2s_portal.models.codes import UNDECIDED, Action
-from s2s_portal.models.impact import MailTo
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.worklist import Officer
 from s2s_portal.services import bodies, notices, officers, panels, referrals
@@ -96,9 +95,7 @@ def _tell(work: UnitOfWork, referral: Referral, to: str) -> None:
     notices.tell_officers(work, "referral_handed_over", referral)
     link = notices.link_to("s2s.triage.show", reference=referral.reference)
     for address in _addresses(to) - {setting("S2S_OFFICER_MAILBOX")}:
-        notices.tell_address(
-            work, "referral_handed_over", address, referral, link, to=MailTo.COUNCIL
-        )
+        notices.tell_address(work, "referral_handed_over", address, referral, link)
 
 
 def _addresses(body: str) -> set[str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import TypeVar
 
-from s2s_portal import clock
 from s2s_portal.models.codes import Kind, Support
 from s2s_portal.state import setting
 
@@ -112,11 +111,3 @@ def with_council(words: Mapping[Code, str]) -> dict[Code, str]:
 def date_words(day: date | None) -> str:
     """A date as people write it, or nothing."""
     return f"{day.day} {day:%B %Y}" if day else ""
-
-
-def spoken(instant: datetime) -> str:
-    """The time of day of `instant` in Norfolk, as people say it: `9:30am`, `midday`."""
-    there = clock.local(instant)
-    if (there.hour, there.minute) == (12, 0):
-        return "midday"
-    return f"{there.hour % 12 or 12}:{there.minute:02d}{'am' if there.hour < 12 else 'pm'}"

@@ -7,8 +7,10 @@ can never miss an entry that was numbered earlier and committed later.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import exists, func, select
@@ -17,7 +19,6 @@ from s2s_portal import audit, clock, money, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import AlreadyDecided, NotAllowed, NotFound, Refused
 from s2s_portal.identity import Actor, Role
-from s2s_portal.models.charges import AccountBalance
 from s2s_portal.models.establishment import Establishment
 from s2s_portal.models.ledger import (
     Account,
@@ -28,17 +29,44 @@ from s2s_portal.models.ledger import (
     Route,
 )
 from s2s_portal.models.referral import Referral
-from s2s_portal.services import closed_years, sealing
 from s2s_portal.state import setting
 
 INCOME = "income:engagement-fee"
 COLLECTED = "collected:finance"
 # Begins the key of a reversal by which a decision was taken back; the database looks for it too.
 UNDONE = "undone:"
-NO_HASH = sealing.NO_HASH
-SEALED = sealing.SEALED
-seal = sealing.seal
-digest_of = sealing.digest_of
+NO_HASH = "0" * 64
+# What an entry's digest covers, in this order. Adding a column means a new version of the digest.
+SEALED = (
+    "number",
+    "kind",
+    "fee_kind",
+    "event_date",
+    "recorded_at",
+    "recorded_by_id",
+    "recorded_by_name",
+    "financial_year",
+    "period",
+    "referral_reference",
+    "urn",
+    "dfe_number",
+    "establishment_name",
+    "payer_name",
+    "route",
+    "vat_code",
+    "purchase_order",
+    "terms_id",
+    "terms_name",
+    "verdict",
+    "amount_pence",
+    "settles_number",
+    "reverses_number",
+    "finance_reference",
+    "reason",
+    "idempotency_key",
+    "fingerprint",
+    "previous_hash",
+)
 # What every entry about one charge repeats: who pays, by which way, under which terms.
 CARRIED = (
     "fee_kind",
@@ -52,13 +80,11 @@ CARRIED = (
     "purchase_order",
     "terms_id",
     "terms_name",
-    "fee_rule_id",
 )
 BLANK = {
     "fee_kind": "engagement",
     "vat_code": "",
     "purchase_order": "",
-    "fee_rule_id": None,
     "settles_number": None,
     "reverses_number": None,
     "finance_reference": "",
@@ -79,15 +105,12 @@ def receivable(urn: int) -> str:
     return f"receivable:{urn}"
 
 
-def post_charge(
-    work: UnitOfWork, referral: Referral, *, by: Actor, day: date | None = None
-) -> LedgerEntry | None:
+def post_charge(work: UnitOfWork, referral: Referral, *, by: Actor) -> LedgerEntry | None:
     """Post the engagement fee of an accepted referral, once for ever.
 
     Everything that decides how it is collected is frozen here: payer, route, VAT code, terms,
-    verdict, and the version of the fee rule that it came from. `day` is when it fell due, today
-    unless told. Returns None when the fee is £0: there is nothing to post. The establishment and
-    the terms of `referral` must be loaded.
+    verdict. Returns None when the fee is £0: there is nothing to post. The establishment and the
+    terms of `referral` must be loaded.
     """
     if not referral.fee_pence:
         return None
@@ -105,7 +128,7 @@ def post_charge(
         ],
         by=by,
         kind=EntryKind.CHARGE,
-        event_date=day or clock.today(),
+        event_date=clock.today(),
         referral_reference=referral.reference,
         urn=establishment.urn,
         dfe_number=establishment.dfe_number,
@@ -119,7 +142,6 @@ def post_charge(
         terms_id=terms.id,
         terms_name=terms.name,
         verdict=referral.fee_verdict,
-        fee_rule_id=referral.fee_rule_id,
         idempotency_key=_charge_key(referral.reference),
     )
 
@@ -182,14 +204,13 @@ def post(work: UnitOfWork, lines: list[Line], *, by: Actor, **fields: Any) -> Le
     if sum(line.amount_pence for line in lines) != 0:
         raise Refused("The lines of a ledger entry must sum to nothing.")
     pairs = [(line.account, line.amount_pence) for line in lines]
-    fingerprint = digest_of([sealing.plain(fields), pairs])
+    fingerprint = digest_of([_plain(fields), pairs])
     head = lock_head(work)
     earlier = _posted(fields["idempotency_key"])
     if earlier is not None:
         if earlier.fingerprint != fingerprint:
             raise Refused("This has been posted before with other content.")
         return earlier
-    closed_years.check_open(fields["event_date"])
     entry = LedgerEntry(
         **BLANK | fields,
         number=head.number + 1,
@@ -257,12 +278,12 @@ def _write(work: UnitOfWork, head: LedgerHead, entry: LedgerEntry, lines: list[L
 def reverse(work: UnitOfWork, number: int, *, reason: str, by: Actor) -> LedgerEntry:
     """Put a charge right: post the entry that undoes it, with the reason and a link to it.
 
-    The charge itself never changes. Only a charge can be reversed, once, and only by the service
-    itself: people ask a second person (`relief`). Raises NotAllowed, NotFound, Refused without a
-    `reason`, AlreadyDecided the second time.
+    The charge itself never changes. Only a charge can be reversed, once, by somebody who approves
+    for Finance. Raises NotAllowed, NotFound, Refused without a `reason`, AlreadyDecided the second
+    time.
     """
-    if not by.has(Role.SYSTEM):
-        raise NotAllowed("Nobody reverses a charge alone: ask a second person to approve it.")
+    if not by.has(Role.FINANCE_APPROVER, Role.SYSTEM):
+        raise NotAllowed("Only somebody who approves for Finance can reverse a charge.")
     if not reason.strip():
         raise Refused("Enter why the charge is reversed", "reason")
     return post_reversal(work, number, reason=reason, by=by)
@@ -317,12 +338,37 @@ def owed(pairs: list[tuple[str, int]]) -> int:
     return sum(pence for account, pence in pairs if account.startswith("receivable:"))
 
 
+def seal(entry: Any, pairs: list[tuple[str, int]]) -> str:
+    """The hex SHA-256 of an entry with its postings, chained to the entry before it.
+
+    `entry` is a `LedgerEntry` or a row with its columns; `pairs` are its postings in order, as
+    (account, pence).
+    """
+    return digest_of([[_plain(getattr(entry, name)) for name in SEALED], pairs])
+
+
+def digest_of(content: Any) -> str:
+    """The hex SHA-256 of plain content (lists, text, numbers) in one fixed written form."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    return value
+
+
 def balance(urn: int) -> int:
     """What one establishment owes now, in pence."""
-    owes = select(AccountBalance.balance_pence).where(
-        AccountBalance.account_code == receivable(urn)
+    owes = select(func.coalesce(func.sum(Posting.amount_pence), 0)).where(
+        Posting.account_code == receivable(urn)
     )
-    return session().scalar(owes) or 0
+    return int(session().scalar(owes) or 0)
 
 
 def charge_for(reference: str) -> LedgerEntry | None:

@@ -7,35 +7,22 @@ causes a notice may not read the practitioner's own row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from email.utils import make_msgid
 from urllib.parse import urlsplit
 
 from flask import current_app, request, url_for
-from flask_mail import Attachment, Message
-from sqlalchemy import func, select
+from flask_mail import Message
+from sqlalchemy import select
 
-from s2s_portal import clock, jobs
+from s2s_portal import jobs
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.models.conversation import AdviceRequest
-from s2s_portal.models.impact import MailTo
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
-from s2s_portal.models.visit import Visit
 from s2s_portal.rendering import fragment
-from s2s_portal.services import invitation_files
 from s2s_portal.state import setting, state
 
-
-@dataclass(frozen=True)
-class Fee:
-    """A charge that a notice to Finance is about, by its referral's reference and its school."""
-
-    reference: str
-    school_name: str
-
-
-About = Referral | AdviceRequest | Fee
+About = Referral | AdviceRequest
 
 SUBJECTS = {
     "draft_expires": "Draft referral {reference} will soon be deleted",
@@ -80,24 +67,11 @@ SUBJECTS = {
     "support_ended": "Referral {reference}: a practitioner no longer joins in",
     "support_ended_for_you": "You no longer join in referral {reference}",
     "visit_booked": "Referral {reference}: a visit has been booked",
-    "visit_moved": "Referral {reference}: a visit has been moved",
-    "visit_cancelled": "Referral {reference}: a visit has been cancelled",
-    "own_visit_booked": "Referral {reference}: you have booked a visit",
-    "own_visit_moved": "Referral {reference}: you have moved a visit",
-    "own_visit_cancelled": "Referral {reference}: you have cancelled a visit",
-    "plan_proposed": "Referral {reference}: please look at the plan of visits",
-    "plan_agreed": "Referral {reference}: the school agrees to your plan of visits",
-    "plan_change_asked": "Referral {reference}: the school asks for a change of your plan",
-    "school_not_reached": "Referral {reference}: the school cannot be reached",
     "record_issued": "Referral {reference}: a visit record is ready to read",
     "addendum_written": "Referral {reference}: a visit record has an addition",
     "record_acknowledged": "Referral {reference}: the school has read your record",
     "outcomes_recorded": "Referral {reference}: what was achieved has been recorded",
     "referral_to_decide": "Referral {reference} is waiting for a decision",
-    "end_report_issued": "Referral {reference}: the end report is ready to read",
-    "confidence_asked": "Referral {reference}: one minute, please",
-    "confidence_due": "Referral {reference}: a reminder, one minute, please",
-    "evaluation_due": "Referral {reference}: what did you think of the support?",
     "referral_to_close": "Referral {reference} is ready to close",
     "referral_closed": "Referral {reference} has been closed",
     "file_refused": "Referral {reference}: a file has been refused",
@@ -112,7 +86,6 @@ SUBJECTS = {
     "head_not_yet": "Draft referral {reference}: the head has not agreed yet",
     "message_waiting": "{reference}: there is a message for you",
     "advice_answered": "Request for advice {reference} has been answered",
-    "relief_asked": "Charge for {reference}: please approve or refuse a request",
     "practitioner_invited": "You are invited to School to School Support",
 }
 
@@ -134,45 +107,20 @@ def _path_to(endpoint: str, values: dict[str, str | int]) -> str:
 
 
 def tell_address(
-    work: UnitOfWork,
-    notice: str,
-    address: str,
-    referral: About,
-    link: str,
-    day: str = "",
-    *,
-    to: MailTo = MailTo.SCHOOL,
+    work: UnitOfWork, notice: str, address: str, referral: About, link: str, day: str = ""
 ) -> None:
     """Send `notice` (a key of SUBJECTS) to a mail address once the transaction stands.
 
-    `day` is the one that the notice is about, in words, if there is one; `to` whose address it is.
+    `day` is the one that the notice is about, in words, if there is one.
     """
     if address:
         about = {"day": day} if day else {}
-        _defer(work, notice, referral, link, to, address=address, **about)
+        _defer(work, notice, referral, link, address=address, **about)
 
 
 def tell_school(work: UnitOfWork, notice: str, referral: Referral, link: str) -> None:
     """Send `notice` to the contact that the school named in the referral."""
     tell_address(work, notice, referral.contact_email, referral, link)
-
-
-def tell_of_visit(
-    work: UnitOfWork, notice: str, visit: Visit, referral: Referral, method: str
-) -> None:
-    """Tell the school and the practitioner of a visit, each with an entry for their calendar.
-
-    `method` is what a calendar does with it: `REQUEST` or `CANCEL`. The entry is made as the mail
-    goes out: the job knows the number of the row alone.
-    """
-    work.flush()
-    entry: dict[str, str | int] = {"visit_id": visit.id, "method": method}
-    if referral.contact_email:
-        link = link_to("s2s.referrals.show", reference=referral.reference)
-        _defer(work, notice, referral, link, address=referral.contact_email, **entry)
-    link = link_to("s2s.visits.show", reference=referral.reference)
-    own: dict[str, str | int] = {"practitioner_id": visit.practitioner_id, **entry}
-    _defer(work, f"own_{notice}", referral, link, **own)
 
 
 def tell_officers(work: UnitOfWork, notice: str, referral: Referral) -> None:
@@ -183,37 +131,28 @@ def tell_officers(work: UnitOfWork, notice: str, referral: Referral) -> None:
 
 def tell_officer_mailbox(work: UnitOfWork, notice: str, about: About, link: str) -> None:
     """Send `notice` to that mailbox with a `link` of its own."""
-    address = setting("S2S_OFFICER_MAILBOX") or ""
-    tell_address(work, notice, address, about, link, to=MailTo.COUNCIL)
+    tell_address(work, notice, setting("S2S_OFFICER_MAILBOX") or "", about, link)
 
 
 def tell_practitioner(
     work: UnitOfWork, notice: str, practitioner_id: int, referral: Referral, link: str
 ) -> None:
     """Send `notice` to a practitioner, whose address is looked up when it is sent."""
-    _defer(work, notice, referral, link, MailTo.PRACTITIONER, practitioner_id=practitioner_id)
+    _defer(work, notice, referral, link, practitioner_id=practitioner_id)
 
 
 def tell_leads(
     work: UnitOfWork, notice: str, provider_urn: int, referral: Referral, link: str
 ) -> None:
     """Send `notice` to each lead of a Complex Needs School."""
-    _defer(work, notice, referral, link, MailTo.LEAD, provider_urn=provider_urn)
-
-
-def note(work: UnitOfWork, notice: str, referral: About, to: MailTo) -> None:
-    """Keep that a mail about a referral which has been sent went to whom, for its history."""
-    if isinstance(referral, Referral) and referral.id and referral.submitted_at:
-        noted = func.s2s.note_mail(referral.id, clock.now(), notice, to.value)
-        work.session.execute(select(noted))
+    _defer(work, notice, referral, link, provider_urn=provider_urn)
 
 
 def _defer(
-    work: UnitOfWork, notice: str, referral: About, link: str, to: MailTo, **recipient: str | int
+    work: UnitOfWork, notice: str, referral: About, link: str, **recipient: str | int
 ) -> None:
     if notice not in SUBJECTS:
         raise KeyError(notice)
-    note(work, notice, referral, to)
     jobs.defer(
         work.session,
         jobs.SEND_MAIL,
@@ -236,8 +175,6 @@ def send(
     practitioner_id: int | None = None,
     provider_urn: int | None = None,
     day: str = "",
-    visit_id: int | None = None,
-    method: str = "",
 ) -> None:
     """Render and send one notice by the host's Flask-Mail: what the worker runs.
 
@@ -251,21 +188,11 @@ def send(
     body = fragment(
         f"s2s/mail/{notice}.txt", reference=reference, school=school, link=link, day=day
     )
-    entry = None
-    if visit_id is not None:
-        entry = invitation_files.of_visit(visit_id, method, recipients[0], link)
-    subject = SUBJECTS[notice].format(reference=reference)
-    deliver(subject, body, recipients, message_id, entry)
+    deliver(SUBJECTS[notice].format(reference=reference), body, recipients, message_id)
 
 
-def deliver(
-    subject: str,
-    body: str,
-    recipients: list[str],
-    message_id: str,
-    attached: Attachment | None = None,
-) -> None:
-    """Hand one mail to the host's Flask-Mail, now, with a file attached if there is one."""
+def deliver(subject: str, body: str, recipients: list[str], message_id: str) -> None:
+    """Hand one mail to the host's Flask-Mail, now."""
     message = Message(
         subject=subject,
         recipients=[*recipients],
@@ -273,7 +200,6 @@ def deliver(
         sender=setting("S2S_MAIL_SENDER"),
     )
     message.msgId = message_id
-    message.attachments = [attached] if attached else []
     state().mail.send(message)
 
 

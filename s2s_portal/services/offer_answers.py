@@ -14,7 +14,6 @@ from s2s_portal.database import UnitOfWork, session, unit_of_work
 from s2s_portal.errors import NotFound, OutOfOrder, Refused
 from s2s_portal.identity import SYSTEM, Actor, Role
 from s2s_portal.models.codes import Action
-from s2s_portal.models.impact import MailTo
 from s2s_portal.models.offer import Ended, Offer, Refusal
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import allocation, candidates, notices, offer_words, offers, referrals
@@ -196,7 +195,7 @@ def _tell_officer(work: UnitOfWork, notice: str, made: Offer, referral: Referral
     """Tell the officer who offered it; without an address, the officers' mailbox."""
     if made.officer_email:
         link = notices.link_to("s2s.triage.show", reference=referral.reference)
-        notices.tell_address(work, notice, made.officer_email, referral, link, to=MailTo.COUNCIL)
+        notices.tell_address(work, notice, made.officer_email, referral, link)
     else:
         notices.tell_officers(work, notice, referral)
 

@@ -36,9 +36,9 @@ from s2s_portal.services import (
     workload,
 )
 from s2s_portal.services.allocation import Chosen
-from s2s_portal.services.labels import spoken
 from s2s_portal.services.terms import written
 from s2s_portal.services.triage import who
+from s2s_portal.services.visits import spoken
 from s2s_portal.state import setting
 
 

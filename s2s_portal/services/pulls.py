@@ -7,29 +7,59 @@ pull's digest covers them and the digest of the pull before it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import exists, func, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.orm import aliased, selectinload
+from sqlalchemy.orm import selectinload, undefer
 
 from s2s_portal import audit, clock, money, signals
 from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import AlreadyDecided, NotFound, OutOfOrder, Refused
-from s2s_portal.exports import batches
+from s2s_portal.exports.csv import rows_to_csv
+from s2s_portal.exports.xlsx import rows_to_xlsx
 from s2s_portal.identity import Actor
-from s2s_portal.models.charges import EntryStanding
-from s2s_portal.models.ledger import EntryKind, LedgerEntry, Pull, PullLine
-from s2s_portal.services import ledger, pull_files, pull_progress
-from s2s_portal.services.pull_progress import Progress
+from s2s_portal.models.ledger import EntryKind, LedgerEntry, Pull, PullFile, PullLine
+from s2s_portal.services import ledger
 from s2s_portal.services.terms import written
 
+CSV = "text/csv"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 PULLABLE = (EntryKind.CHARGE, EntryKind.REVERSAL)
 NOTHING_DUE = "Nothing is due to be pulled. A fee becomes due when a referral is accepted."
 LONGEST_REFERENCE = 60  # characters of Finance's own reference
+
+# The columns of a pull's files (domain.md 6.3), in this order; nothing is about a child.
+HEADER = (
+    "pull_number",
+    "line_number",
+    "entry_number",
+    "kind",
+    "event_date",
+    "recorded_on",
+    "financial_year",
+    "period",
+    "route",
+    "urn",
+    "dfe_number",
+    "school_name",
+    "payer_name",
+    "purchase_order",
+    "source_reference",
+    "narrative",
+    "fee_kind",
+    "terms",
+    "verdict",
+    "vat_code",
+    "amount_pounds",
+    "amount_pence",
+    "reverses_entry",
+    "reason",
+    "entry_digest",
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +85,6 @@ class Row:
 
     pull: Pull
     collected: Collected | None
-    progress: Progress
 
 
 def make(
@@ -88,7 +117,7 @@ def make(
         previous_digest=last.digest if last else ledger.NO_HASH,
         idempotency_key=idempotency_key,
     )
-    files = pull_files.make(pull, entries)
+    files = _files(pull, entries)
     pull.digest = seal(pull, [(file.name, file.sha256) for file in files])
     work.session.add(pull)
     work.flush()
@@ -111,7 +140,18 @@ def make(
 
 def seal(pull: Any, files: Sequence[tuple[str, str]]) -> str:
     """The hex SHA-256 of a pull: its control totals, its files (name, SHA-256), the pull before."""
-    return batches.seal(pull_files.totals(pull), files)
+    return ledger.digest_of(
+        [
+            pull.number,
+            pull.cutoff.astimezone(clock.UTC).isoformat(timespec="microseconds"),
+            pull.first_entry,
+            pull.last_entry,
+            pull.entry_count,
+            pull.total_pence,
+            pull.previous_digest,
+            sorted(files),
+        ]
+    )
 
 
 def _made_with(idempotency_key: str) -> Pull | None:
@@ -138,10 +178,9 @@ def _due(cutoff: datetime) -> Sequence[LedgerEntry]:
 
 def is_due() -> tuple[Any, Any]:
     """The conditions under which an entry is due to be pulled."""
-    # The database keeps which are; what is disputed is paused (`charges`).
     return (
         LedgerEntry.kind.in_(PULLABLE),
-        exists().where(EntryStanding.number == LedgerEntry.number, EntryStanding.due),
+        ~exists().where(PullLine.entry_number == LedgerEntry.number),
     )
 
 
@@ -157,6 +196,55 @@ def due() -> Due:
         .one()
     )
     return Due(count, int(total))
+
+
+def _files(pull: Pull, entries: Sequence[LedgerEntry]) -> list[PullFile]:
+    rows = [_row(pull, position, entry) for position, entry in enumerate(entries, start=1)]
+    name = f"s2s-pull-{pull.number:04d}-ledger"
+    return [
+        _file(pull, f"{name}.csv", CSV, rows_to_csv(HEADER, rows)),
+        _file(pull, f"{name}.xlsx", XLSX, rows_to_xlsx(f"Pull {pull.number}", HEADER, rows)),
+    ]
+
+
+def _file(pull: Pull, name: str, media_type: str, content: bytes) -> PullFile:
+    return PullFile(
+        pull_number=pull.number,
+        name=name,
+        media_type=media_type,
+        sha256=hashlib.sha256(content).hexdigest(),
+        content=content,
+    )
+
+
+def _row(pull: Pull, position: int, entry: LedgerEntry) -> tuple[Any, ...]:
+    return (
+        pull.number,
+        position,
+        entry.number,
+        entry.kind.value,
+        entry.event_date,
+        clock.local(entry.recorded_at).date(),
+        entry.financial_year,
+        entry.period,
+        entry.route.value,
+        entry.urn,
+        entry.dfe_number,
+        entry.establishment_name,
+        entry.payer_name,
+        entry.purchase_order,
+        entry.referral_reference,
+        f"S2S {entry.fee_kind} fee {entry.referral_reference}",
+        entry.fee_kind,
+        entry.terms_name,
+        entry.verdict,
+        entry.vat_code,
+        money.decimal_pounds(entry.amount_pence),
+        entry.amount_pence,
+        entry.reverses_number,
+        entry.reason,
+        entry.hash,
+    )
 
 
 def summary(pull: Pull) -> str:
@@ -190,37 +278,28 @@ def listing(*, before: int | None = None, size: int) -> list[Row]:
     if before is not None:
         query = query.where(Pull.number < before)
     pulls = session().scalars(query).all()
-    numbers = [pull.number for pull in pulls]
-    found, far = _collections(numbers), pull_progress.progress(numbers)
-    return [Row(pull, found.get(pull.number), far[pull.number]) for pull in pulls]
+    found = _collections([pull.number for pull in pulls])
+    return [Row(pull, found.get(pull.number)) for pull in pulls]
 
 
 def collected(number: int) -> Collected | None:
-    """That and how Finance collected a pull; None while some of it is not."""
+    """That and how Finance collected a pull; None while it has not."""
     return _collections([number]).get(number)
 
 
 def _collections(numbers: list[int]) -> dict[int, Collected]:
-    settlement = aliased(LedgerEntry)
-    references = func.array_agg(
-        aggregate_order_by(settlement.finance_reference, settlement.number.asc())
-    )
     rows = session().execute(
         select(
             PullLine.pull_number,
-            references,
-            func.max(settlement.event_date),
-            func.max(settlement.recorded_by_name),
+            LedgerEntry.finance_reference,
+            LedgerEntry.event_date,
+            LedgerEntry.recorded_by_name,
         )
-        .outerjoin(settlement, settlement.settles_number == PullLine.entry_number)
+        .join(LedgerEntry, LedgerEntry.settles_number == PullLine.entry_number)
         .where(PullLine.pull_number.in_(numbers))
-        .group_by(PullLine.pull_number)
-        .having(func.count() == func.count(settlement.number))
+        .distinct()
     )
-    return {
-        number: Collected(", ".join(dict.fromkeys(references)), day, by_name)
-        for number, references, day, by_name in rows
-    }
+    return {number: Collected(reference, day, by_name) for number, reference, day, by_name in rows}
 
 
 def check_not_collected(number: int) -> None:
@@ -238,24 +317,17 @@ def collect(
 ) -> Pull:
     """Mark a pull as collected: one entry settles each of its lines, and the schools owe nothing.
 
-    A charge is settled by its amount received, a reversal by its amount given back. What is
-    rejected or disputed stays open. `finance_reference` is Finance's own. Raises NotFound,
-    Refused (naming the field), AlreadyDecided, OutOfOrder when all that is left is rejected.
+    A charge is settled by its amount received, a reversal by its amount given back.
+    `finance_reference` is Finance's own. Raises NotFound, Refused (naming the field) or
+    AlreadyDecided.
     """
     ledger.lock_head(work)
     pull = get(number, whole=True)
     check_not_collected(number)
     reference = _good_reference(finance_reference)
     _check_day(pull, collected_on)
-    waits = pull_progress.not_to_collect(pull)
-    left = [line.entry for line in pull.lines if line.entry_number not in waits]
-    if not left:
-        raise OutOfOrder(
-            "All that is left of this pull is rejected or disputed. Settle that first, or apply"
-            " Finance’s next response file, which says when it is collected."
-        )
-    for entry in left:
-        settle(work, pull, entry, reference, collected_on, by)
+    for line in pull.lines:
+        _settle(work, pull, line.entry, reference, collected_on, by)
     audit.wrote(work, "marked as collected", "pull", number)
     signals.tell(work, signals.pull_collected, pull=number, by=by.id, finance_reference=reference)
     return pull
@@ -284,7 +356,7 @@ def _check_day(pull: Pull, collected_on: date) -> None:
         )
 
 
-def settle(
+def _settle(
     work: UnitOfWork,
     pull: Pull,
     entry: LedgerEntry,
@@ -292,7 +364,6 @@ def settle(
     collected_on: date,
     by: Actor,
 ) -> None:
-    """Post the entry that settles `entry` of `pull`; the head of the ledger must be locked."""
     ledger.post(
         work,
         [
@@ -308,3 +379,21 @@ def settle(
         idempotency_key=f"collection:{entry.number}",
         **ledger.carried(entry),
     )
+
+
+def download(work: UnitOfWork, number: int, name: str) -> PullFile:
+    """A file of a pull with its content, the same bytes each time; the download is audited.
+
+    Raises NotFound; OutOfOrder when the stored bytes are not those that were made.
+    """
+    file = work.session.scalars(
+        select(PullFile)
+        .where(PullFile.pull_number == number, PullFile.name == name)
+        .options(undefer(PullFile.content))
+    ).one_or_none()
+    if file is None:
+        raise NotFound("There is no such file.")
+    if hashlib.sha256(file.content).hexdigest() != file.sha256:
+        raise OutOfOrder("This file has been changed since the pull was made. Do not use it.")
+    audit.wrote(work, "downloaded", "pull file", name)
+    return file

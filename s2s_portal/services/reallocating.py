@@ -36,9 +36,9 @@ from s2s_portal.services import (
 from s2s_portal.services.candidate import Candidate, recommendation, rule_of
 from s2s_portal.services.candidates import primary_need, ranked
 from s2s_portal.services.handing import Fate, Handing
-from s2s_portal.services.labels import spoken
 from s2s_portal.services.terms import written
 from s2s_portal.services.triage import who
+from s2s_portal.services.visits import spoken
 
 
 def given_to(referral: Referral) -> Allocation:

@@ -29,14 +29,7 @@ from s2s_portal.models.visit import (
     Visit,
     VisitRecord,
 )
-from s2s_portal.services import (
-    charging,
-    notices,
-    record_documents,
-    referrals,
-    supporting,
-    visits,
-)
+from s2s_portal.services import notices, record_documents, referrals, supporting, visits
 from s2s_portal.services.record_answers import Answers, answers_of, check, missing
 from s2s_portal.services.terms import written
 
@@ -192,7 +185,6 @@ def issue(work: UnitOfWork, visit: Visit, *, seen: int, by: Actor) -> VisitRecor
     _tell_school(work, "record_issued", Action.RECORD_ISSUED, referral, visit.number, by)
     signals.tell(work, signals.visit_recorded, **_of(referral, visit, by))
     work.flush()
-    charging.visited(work, referral, visit, record)
     supporting.end_writing(work, referral, visit.practitioner_id, by=by)
     return record
 

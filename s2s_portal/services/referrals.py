@@ -22,7 +22,7 @@ from s2s_portal.models.decision import Decision
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.reallocation import Supporter
 from s2s_portal.models.referral import Referral, ReferralEvent
-from s2s_portal.services import clocks, offer_ends, school_asks
+from s2s_portal.services import clocks, offer_ends
 
 
 def _rows(kind: Any, order: Any) -> Select[Any]:
@@ -205,7 +205,6 @@ def record(
     work.session.add(event)
     clocks.follow(work, referral, action, event.at, moved=moved, by=by)
     audit.wrote(work, action.value.replace("_", " "), "referral", referral.reference)
-    school_asks.follow(work, referral, action)
     if waited and (moved or action is Action.HELD):
         offer_ends.follow(work, referral, by)
     return event

@@ -12,7 +12,7 @@ from sqlalchemy.orm import contains_eager
 from s2s_portal import audit, clock, references
 from s2s_portal.database import session
 from s2s_portal.identity import Actor
-from s2s_portal.models.codes import Conclusion, Status
+from s2s_portal.models.codes import Status
 from s2s_portal.models.conversation import Conversation, Side
 from s2s_portal.models.referral import Referral
 from s2s_portal.models.visit import Visit
@@ -60,18 +60,12 @@ class ListPage:
 
 
 def listed(
-    *,
-    by: Actor,
-    status: Status | None = None,
-    ended: Conclusion | None = None,
-    search: str = "",
-    after: str | None = None,
+    *, by: Actor, status: Status | None = None, search: str = "", after: str | None = None
 ) -> ListPage:
     """The referrals of the schools `by` acts for, those begun last first.
 
     `search` is a reference, or part of the name of a pupil, a group or the contact. The names of
-    the pupils are shown to their school alone, and each counts as a read. `ended` is how it ended,
-    of those that have, without a search. `after` is a reference
+    the pupils are shown to their school alone, and each counts as a read. `after` is a reference
     from a page before; NotFound when it is none of theirs.
     """
     size = int(setting("S2S_PAGE_SIZE"))
@@ -84,8 +78,6 @@ def listed(
         query = query.where(Referral.reference == reference)
     if status is not None:
         query = query.where(Referral.status == status)
-    if ended is not None:
-        query = query.where(Referral.conclusion == ended)
     if last is not None:
         query = query.where(
             tuple_(Referral.created_at, Referral.id) < tuple_(last.created_at, last.id)

@@ -43,17 +43,16 @@ class Charge:
 def charge(referral: Referral) -> Charge:
     """The fee and its reason: as frozen when the referral was first sent, else as of today.
 
-    A page asks this several times: it is looked up once for a day, as fee rules only ever change
-    by rows for other days.
+    A page asks this several times: it is looked up once for a day, as terms only ever change by
+    rows for other days.
     """
     if referral.fee_pence is not None:
         return Charge(referral.fee_pence, referral.fee_verdict)
-    known = vars(referral).setdefault("charge_by_day", {})
-    asked = (clock.today(), referral.kind)
-    if asked not in known:
-        verdict = terms.verdict(referral.establishment, *asked)
-        known[asked] = Charge(verdict.amount_pence, verdict.words)
-    found: Charge = known[asked]
+    today, known = clock.today(), vars(referral).setdefault("charge_by_day", {})
+    if today not in known:
+        verdict = terms.verdict(referral.establishment, today)
+        known[today] = Charge(verdict.amount_pence, verdict.words)
+    found: Charge = known[today]
     return found
 
 

@@ -33,7 +33,6 @@ WORDS = {
     Bulk.PANEL: "Put them on the agenda of a panel",
     Bulk.HAND_OVER: "Hand them over to another team",
     Bulk.CLOSE: "Close those that were not answered in time",
-    Bulk.FINISH: "Close those whose support has ended",
 }
 ABSENT = "Not found, or not one that you can see"
 
@@ -88,7 +87,6 @@ def listed(chosen: Sequence[str], what: Bulk) -> list[Chosen]:
             entry.reference,
             entry.school_name,
             entry.status,
-            entry.state,
             entry.officer_name,
             entry.body,
             Referral.version,
@@ -108,21 +106,19 @@ def listed(chosen: Sequence[str], what: Bulk) -> list[Chosen]:
             body=row.body,
             seen=row.version,
             held=row.held or 0,
-            why_not=why_not(what, Status(row.status), row.answer_by, row.state),
+            why_not=why_not(what, Status(row.status), row.answer_by),
         )
         for row in rows
     }
     return [found.get(one, Chosen(reference=one, why_not=ABSENT)) for one in chosen]
 
 
-def why_not(what: Bulk, status: Status, answer_by: date | None, state: str = "") -> str:
+def why_not(what: Bulk, status: Status, answer_by: date | None) -> str:
     """Why this is not done with a referral that stands so; empty when it can be."""
     if what is Bulk.ASSIGN and status in officers.ENDED:
         return "It has ended"
     if what in {Bulk.PANEL, Bulk.HAND_OVER} and status not in UNDECIDED:
         return "It does not wait for a decision"
-    if what is Bulk.FINISH and state != "ready":
-        return "It is not ready to close"
     if what is Bulk.CLOSE:
         if status is not Status.RETURNED:
             return "It is not back with its school"

@@ -105,18 +105,6 @@ HAPPENED = {
     Action.HANDED_OVER: "Handed to another team of the council",
     Action.PANEL_LISTED: "Put on the agenda of a panel",
     Action.PANEL_REMOVED: "Taken off the agenda of a panel",
-    Action.BASELINE_SET: "Where things were at the start, written down",
-    Action.SCORES_GIVEN: "The school's own view of the outcomes",
-    Action.CONFIDENCE_GIVEN: "The school said how sure its staff feel",
-    Action.END_REPORT_ISSUED: "End report issued",
-    Action.SCHOOL_EVALUATED: "The school said what it thought of the support",
-    Action.VISIT_MOVED: "Visit moved",
-    Action.VISIT_CANCELLED: "Visit cancelled",
-    Action.PLAN_PROPOSED: "Plan of visits proposed",
-    Action.PLAN_AGREED: "Plan of visits agreed by the school",
-    Action.PLAN_CHANGE_ASKED: "The school asked for a change of the plan of visits",
-    Action.CONTACT_TRIED: "The school did not answer the practitioner",
-    Action.NOT_REACHED: "Officers told that the school cannot be reached",
 }
 
 COLOURS = {

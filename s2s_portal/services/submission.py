@@ -9,13 +9,10 @@ from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import ConsentMissing, Incomplete, MayNotRefer, NotFound, Refused, Stale
 from s2s_portal.identity import Actor
 from s2s_portal.models.codes import Action, Kind
-from s2s_portal.models.fees import DueEvent
-from s2s_portal.models.impact import MailTo
 from s2s_portal.models.referral import Referral
 from s2s_portal.services import (
     bodies,
     changes,
-    charging,
     draft_rules,
     drafting,
     heads,
@@ -77,7 +74,6 @@ def submit(
     referrals.record(work, referral, action, by=by)
     if action is Action.RESUBMITTED:
         changes.close_sections(work, referral, by=by)
-    charging.fall_due(work, referral, DueEvent.SUBMISSION)
     notice = f"referral_{action.value}"
     link = notices.link_to("s2s.referrals.show", reference=referral.reference)
     notices.tell_school(work, notice, referral, link)
@@ -99,7 +95,7 @@ def _tell_officers(work: UnitOfWork, referral: Referral, action: Action) -> None
     asked_by = returning.officer_email(referral) if action is Action.RESUBMITTED else ""
     if asked_by and asked_by != setting("S2S_OFFICER_MAILBOX"):
         link = notices.link_to("s2s.triage.show", reference=referral.reference)
-        notices.tell_address(work, "referral_answered", asked_by, referral, link, to=MailTo.COUNCIL)
+        notices.tell_address(work, "referral_answered", asked_by, referral, link)
 
 
 def _held(reference: str, by: Actor) -> Referral:
@@ -134,11 +130,10 @@ def _check(referral: Referral) -> None:
 def _freeze(referral: Referral, *, window: int) -> None:
     """What applies today stays with the referral, whatever changes later (MI Sheet 44/19)."""
     referral.received_on = clock.today()
-    verdict = terms.verdict(referral.establishment, referral.received_on, referral.kind)
+    verdict = terms.verdict(referral.establishment, referral.received_on)
     referral.terms_id = verdict.terms.id
     referral.fee_pence = verdict.amount_pence
     referral.fee_verdict = verdict.words
-    referral.fee_rule_id = verdict.rule.id
     referral.school_name = referral.establishment.name
     referral.intake_window_id = window
     bodies.route(referral, referral.received_on)

@@ -7,77 +7,53 @@ from datetime import date
 from functools import lru_cache
 
 from sqlalchemy import or_, select
+from sqlalchemy.orm import joinedload
 
 from s2s_portal import money
 from s2s_portal.database import session
 from s2s_portal.errors import NoTerms
-from s2s_portal.models.codes import Kind
 from s2s_portal.models.establishment import Establishment
-from s2s_portal.models.fees import FeeRule, FeeSetting
 from s2s_portal.models.terms import NeedType, ServiceTerms
 
 
 @dataclass(frozen=True)
 class FeeVerdict:
-    """What a referral costs and why: `words` is shown before sending and frozen afterwards.
-
-    `rule` is the version of the fee rule that said so.
-    """
+    """What a referral costs and why: `words` is shown before sending and frozen afterwards."""
 
     terms: ServiceTerms
-    rule: FeeRule
+    amount_pence: int
     words: str
-
-    @property
-    def amount_pence(self) -> int:
-        """The fee in pence."""
-        return self.rule.amount_pence
 
 
 def on(day: date) -> ServiceTerms:
     """The service terms of a referral received on `day`. Raises NoTerms before April 2015."""
-    found = session().scalar(select(ServiceTerms).where(ServiceTerms.during.contains(day)))
+    found = (
+        session()
+        .scalars(
+            select(ServiceTerms)
+            .where(ServiceTerms.during.contains(day))
+            .options(joinedload(ServiceTerms.fees))
+        )
+        .unique()
+        .one_or_none()
+    )
     if found is None:
-        raise _no_terms(day)
+        raise NoTerms(f"No service terms cover {written(day)}, so no fee can be stated.")
     return found
 
 
-def verdict(
-    establishment: Establishment, received_on: date, kind: Kind | None = None
-) -> FeeVerdict:
-    """The fee of a referral of one kind from `establishment` received on `received_on`.
+def verdict(establishment: Establishment, received_on: date) -> FeeVerdict:
+    """The fee of a referral from `establishment` received on `received_on`.
 
-    For example "£100: mainstream school, received 14 May 2019, MI Sheet 44/19". A referral whose
-    kind is not chosen yet is taken for one about a pupil. Raises NoTerms.
+    For example "£100: mainstream school, received 14 May 2019, MI Sheet 44/19".
     """
-    row = (
-        session()
-        .execute(
-            select(ServiceTerms, FeeRule)
-            .join(FeeRule, FeeRule.during.contains(received_on))
-            .where(
-                ServiceTerms.during.contains(received_on),
-                FeeRule.setting == FeeSetting.of(establishment),
-                FeeRule.kind == (kind or Kind.PUPIL),
-            )
-        )
-        .one_or_none()
+    terms = on(received_on)
+    fee = terms.fee_for(establishment.setting_kind)
+    words = (
+        f"{money.pounds(fee.amount_pence)}: {fee.reason},"
+        f" received {written(received_on)}, {terms.source}"
     )
-    if row is None:
-        raise _no_terms(received_on)
-    return FeeVerdict(row[0], row[1], words_of(row[1], received_on))
-
-
-def words_of(rule: FeeRule, received_on: date) -> str:
-    """What `rule` says of a referral received on `received_on`."""
-    return (
-        f"{money.pounds(rule.amount_pence)}: {rule.reason},"
-        f" received {written(received_on)}, {rule.source}"
-    )
-
-
-def _no_terms(day: date) -> NoTerms:
-    return NoTerms(f"No service terms cover {written(day)}, so no fee can be stated.")
+    return FeeVerdict(terms, fee.amount_pence, words)
 
 
 def needs_on(day: date) -> list[NeedType]:

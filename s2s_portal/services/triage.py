@@ -17,21 +17,20 @@ from s2s_portal.errors import AlreadyDecided, OutOfOrder, Refused
 from s2s_portal.identity import Actor, current_actor
 from s2s_portal.models.codes import ACTION_OF, UNDECIDED, Action, Status, Way
 from s2s_portal.models.decision import Decision
-from s2s_portal.models.fees import DueEvent
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.terms import ServiceTerms
 from s2s_portal.services import (
-    charging,
     checklist,
     decision_lists,
     decision_words,
     holding,
+    ledger,
     notices,
     referrals,
 )
 from s2s_portal.services.decision_words import Choice
-from s2s_portal.services.labels import spoken
 from s2s_portal.services.terms import written
+from s2s_portal.services.visits import spoken
 
 DECIDED = {
     Action.ACCEPTED: "accepted this referral",
@@ -67,7 +66,7 @@ def accept(
     chosen = decision_lists.level(level)
     told = _told(Way.ACCEPT, chosen, referral, message)
     checklist.check(referral, ticked, override)
-    charging.fall_due(work, referral, DueEvent.ACCEPTANCE, by=by)
+    ledger.post_charge(work, referral, by=by)
     event = _write(work, referral, Way.ACCEPT, told, note=note, by=by, level_id=chosen.id)
     checklist.keep(work, referral, event, ticked=ticked, override=override)
     return referral
@@ -173,12 +172,9 @@ def fee_words(referral: Referral) -> str:
     """What accepting the referral costs, and whom, before it is done."""
     if not referral.fee_pence:
         return f"Nothing will be charged. {referral.fee_verdict}."
-    amount, when = money.pounds(referral.fee_pence), charging.due_event(referral)
-    if when is DueEvent.SUBMISSION:
-        return f"{amount} was charged when the referral was sent. Why: {referral.fee_verdict}."
-    soon = "as soon as you accept" if when is DueEvent.ACCEPTANCE else "after the first visit"
     return (
-        f"{amount} will be charged to {referral.school_name} {soon}. Why: {referral.fee_verdict}."
+        f"{money.pounds(referral.fee_pence)} will be charged to {referral.school_name} as soon as"
+        f" you accept. Why: {referral.fee_verdict}."
     )
 
 

@@ -14,11 +14,10 @@ from s2s_portal.database import UnitOfWork, session
 from s2s_portal.errors import OutOfOrder, Refused
 from s2s_portal.identity import Actor
 from s2s_portal.models.codes import UNSENT, Action, Status
-from s2s_portal.models.fees import DueEvent
 from s2s_portal.models.ledger import LedgerEntry
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral
-from s2s_portal.services import charging, holding, ledger, notices, referrals
+from s2s_portal.services import holding, ledger, notices, referrals
 
 UNDONE_FROM = frozenset(
     {Status.ACCEPTED, Status.WAITING, Status.DECLINED, Status.ADVISED, Status.REDIRECTED}
@@ -64,7 +63,6 @@ def reversal_words(referral: Referral) -> str:
         referral.status is not Status.ACCEPTED
         or charge is None
         or ledger.is_reversed(charge.number)
-        or not _was_charged_by_it(referral)
     ):
         return "Nothing has been charged, so the ledger stays as it is."
     return (
@@ -100,7 +98,7 @@ def undo(
     referral = referrals.get(reference, lock=True)
     check(referral)
     referrals.check_seen(referral, seen)
-    if referral.status is Status.ACCEPTED and _was_charged_by_it(referral):
+    if referral.status is Status.ACCEPTED:
         _undo_charge(work, referral, by=by)
     referrals.record(work, referral, Action.DECISION_UNDONE, by=by, message=message, note=note)
     link = notices.link_to("s2s.referrals.show", reference=referral.reference)
@@ -116,11 +114,6 @@ def is_pulled(charge: LedgerEntry | None) -> bool:
     if charge is None or ledger.is_reversed(charge.number):
         return False
     return not session().scalar(select(func.s2s.charge_can_be_undone(charge.number)))
-
-
-def _was_charged_by_it(referral: Referral) -> bool:
-    """Whether accepting is what made the fee fall due; one of sending it stays."""
-    return charging.due_event(referral) is DueEvent.ACCEPTANCE
 
 
 def _undo_charge(work: UnitOfWork, referral: Referral, *, by: Actor) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from s2s_portal import clock, signals
@@ -16,11 +16,8 @@ from s2s_portal.models.codes import Action, Status
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.reallocation import SupportRole
 from s2s_portal.models.referral import Referral
-from s2s_portal.models.visit import Visit, VisitKind
-from s2s_portal.services import booking_rules, notices, referrals, standing
-from s2s_portal.services.booking_rules import Wanted
-from s2s_portal.services.calendar_files import REQUEST
-from s2s_portal.services.labels import spoken
+from s2s_portal.models.visit import Visit, VisitKind, VisitRecord
+from s2s_portal.services import notices, referrals, standing
 from s2s_portal.services.terms import written
 
 KIND_NAMES: dict[VisitKind, str] = {
@@ -38,6 +35,7 @@ KIND_NAMES: dict[VisitKind, str] = {
 }
 
 NOT_THEIRS = "Only a practitioner this referral is allocated to, or who joins in, can do this."
+LONGEST_AHEAD = timedelta(days=365)
 BOOKING_LOCK = 5_201  # namespace of the advisory locks that put one person's bookings in order
 
 
@@ -67,6 +65,14 @@ def booked(visit: Visit) -> str:
     return (
         f"{KIND_NAMES[visit.kind]} on {written(starts.date())}, {spoken(starts)} to {spoken(ends)}"
     )
+
+
+def spoken(instant: datetime) -> str:
+    """The time of day of `instant` in Norfolk, as people say it: `9:30am`, `midday`."""
+    there = clock.local(instant)
+    if (there.hour, there.minute) == (12, 0):
+        return "midday"
+    return f"{there.hour % 12 or 12}:{there.minute:02d}{'am' if there.hour < 12 else 'pm'}"
 
 
 class Place(NamedTuple):
@@ -138,90 +144,62 @@ def book(
     starts: time,
     ends: time,
     note: str = "",
-    agreed_day: str = "",
-    enough_time: str = "",
     by: Actor,
 ) -> Visit:
-    """Book a visit on `day` from `starts` to `ends`, wall-clock times in Norfolk (F51).
+    """Book a visit on `day` from `starts` to `ends`, wall-clock times in Norfolk.
 
     A day gone by is allowed: the visit was made before it was entered. The same booking sent twice
     is one visit. Raises NotFound or NotAllowed when the referral is not allocated to `by`,
-    OutOfOrder when it is not open, Refused for times that cannot be, AskFirst for what `by` has to
-    say yes to first (`agreed_day` and `enough_time` are the words they said it to).
+    OutOfOrder when it is not open, Refused for times that cannot be.
     """
     referral = referrals.get(reference, lock=True)
     place = place_to_book(referral, by)
     check_open(referral)
-    wanted = Wanted(kind, day, starts, ends, note, agreed_day, enough_time)
-    visit, is_new = add(work, referral, place, wanted, by)
-    if is_new:
-        _tell(work, referral, visit, by)
-    return visit
-
-
-def add(
-    work: UnitOfWork,
-    referral: Referral,
-    place: Place,
-    wanted: Wanted,
-    by: Actor,
-    replaces: Visit | None = None,
-) -> tuple[Visit, bool]:
-    """A row for the visit that is wanted, and whether it is new; nobody is told yet.
-
-    It may take the place of another one, which is cancelled already. The caller holds the referral.
-    """
-    booking_rules.check(referral, wanted)
-    clash = overlapping(place.number, wanted.starts_at, wanted.ends_at)
+    _check_day(referral, day)
+    starts_at = clock.from_local(day, starts.hour, starts.minute)
+    ends_at = clock.from_local(day, ends.hour, ends.minute)
+    if ends_at <= starts_at:  # instants: in the night that the clocks change, the wall may differ
+        raise Refused("The end time must be later than the start time.", field="ends")
+    clash = overlapping(place.number, starts_at, ends_at)
     if clash is not None:
         if (clash.referral_id, clash.starts_at, clash.ends_at, clash.kind) == (
             referral.id,
-            wanted.starts_at,
-            wanted.ends_at,
-            wanted.kind,
+            starts_at,
+            ends_at,
+            kind,
         ):
-            return clash, False
+            return clash
         raise Refused(
             f"You have another visit that day from {spoken(clash.starts_at)}"
             f" to {spoken(clash.ends_at)}.",
             field="starts",
         )
-    unusual = booking_rules.ask(referral, place.number, wanted)
     visit = Visit(
         referral=referral,
         number=_next_number(referral),
         allocation_id=place.allocation.id,
         practitioner_id=place.number,
-        kind=wanted.kind,
-        starts_at=wanted.starts_at,
-        ends_at=wanted.ends_at,
-        note=wanted.note,
-        unusual_day=unusual.day,
-        short_of_time=unusual.way,
-        replaces_id=replaces.id if replaces else None,
-        first_number=replaces.chain if replaces else None,
-        moves=replaces.moves + 1 if replaces else 0,
+        kind=kind,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        note=note,
         booked_by_id=by.id,
         booked_by_name=by.name,
     )
     work.session.add(visit)
-    work.flush()
-    return visit, True
-
-
-def told(visit: Visit) -> str:
-    """What the history says of a visit that is booked: when, and whatever is unusual about it."""
-    lines = [f"Visit {visit.number}: {booked(visit)}."]
-    if visit.unusual_day:
-        lines.append(f"Agreed with the school: {visit.unusual_day}")
-    return "\n".join([*lines, visit.note] if visit.note else lines)
+    _tell(work, referral, visit, by)
+    return visit
 
 
 def _tell(work: UnitOfWork, referral: Referral, visit: Visit, by: Actor) -> None:
     """Write the booking into the history; a visit already over needs no mail to announce it."""
-    referrals.record(work, referral, Action.VISIT_BOOKED, by=by, message=told(visit))
+    message = f"Visit {visit.number}: {booked(visit)}."
+    if visit.note:
+        message += f"\n{visit.note}"
+    referrals.record(work, referral, Action.VISIT_BOOKED, by=by, message=message)
     if not is_over(visit):
-        notices.tell_of_visit(work, "visit_booked", visit, referral, REQUEST)
+        link = notices.link_to("s2s.referrals.show", reference=referral.reference)
+        notices.tell_school(work, "visit_booked", referral, link)
     signals.tell(
         work,
         signals.visit_booked,
@@ -257,6 +235,18 @@ def check_open(referral: Referral) -> None:
     )
 
 
+def _check_day(referral: Referral, day: date) -> None:
+    if referral.received_on and day < referral.received_on:
+        raise Refused(
+            f"The visit must be on or after {written(referral.received_on)},"
+            " when the referral was received.",
+            field="day",
+        )
+    latest = clock.today() + LONGEST_AHEAD
+    if day > latest:
+        raise Refused(f"The visit must be on or before {written(latest)}.", field="day")
+
+
 def overlapping(practitioner_id: int, starts_at: datetime, ends_at: datetime) -> Visit | None:
     """A visit that somebody makes in that time, if there is one; their bookings wait meanwhile."""
     session().execute(select(func.pg_advisory_xact_lock(BOOKING_LOCK, practitioner_id)))
@@ -269,7 +259,12 @@ def overlapping(practitioner_id: int, starts_at: datetime, ends_at: datetime) ->
                 Visit.practitioner_id == practitioner_id,
                 Visit.starts_at < ends_at,
                 Visit.ends_at > starts_at,
-                booking_rules.takes_place(),
+                Visit.cancelled_at.is_(None),
+                # What was booked for a referral that has since been withdrawn does not take place.
+                or_(
+                    Referral.status != Status.WITHDRAWN,
+                    exists().where(VisitRecord.visit_id == Visit.id),
+                ),
             )
             .order_by(Visit.starts_at)
             .limit(1)

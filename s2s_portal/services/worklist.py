@@ -35,7 +35,6 @@ from s2s_portal.services.calendar import Calendar
 from s2s_portal.services.labels import SHORT_KINDS
 from s2s_portal.services.service_levels import STEP_WORDS
 from s2s_portal.services.worklist_wanted import (
-    ENDED,
     NOBODY,
     PILE_WORDS,
     STATES,
@@ -235,8 +234,6 @@ def _in(pile: Pile) -> list[ColumnElement[bool]]:
         return [entry.status == pile.value]
     if pile in STATES:
         return [entry.state == pile.value]
-    if pile in ENDED:
-        return [entry.conclusion == ENDED[pile]]
     mine: list[Any] = [entry.officer_id == bindparam("me"), entry.open]
     rules: dict[Pile, list[Any]] = {
         Pile.DUE: [entry.due_sort == bindparam("today")],

@@ -10,8 +10,6 @@ from enum import StrEnum
 from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
-from s2s_portal.models.codes import Conclusion
-
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PLACE = re.compile(r"(?:(\d{1,7})\.)?(\d{1,17})-(\d{1,18})")
 NOBODY = 0  # as an officer: those that nobody looks after
@@ -43,11 +41,6 @@ class Pile(StrEnum):
     ADVISED = "advised"
     REDIRECTED = "redirected"
     UNANSWERED = "unanswered"
-    COMPLETED = "completed"
-    ENDED_EARLY = "ended-early"
-    NOT_STARTED = "withdrawn-before-start"
-    NOT_TAKEN_ON = "not-taken-on"
-    CANCELLED = "cancelled"
     ALL = "all"
 
 
@@ -70,11 +63,6 @@ PILE_WORDS = {
     Pile.ADVISED: "Advised, no visit",
     Pile.REDIRECTED: "Sent on",
     Pile.UNANSWERED: "Not answered",
-    Pile.COMPLETED: "Completed",
-    Pile.ENDED_EARLY: "Ended early",
-    Pile.NOT_STARTED: "Withdrawn before it started",
-    Pile.NOT_TAKEN_ON: "Not taken on",
-    Pile.CANCELLED: "Cancelled",
     Pile.ALL: "All",
 }
 # Where a pile is one status, in the stored words; the others are one `state`, or a rule.
@@ -93,14 +81,6 @@ STATUSES = frozenset(
         Pile.UNANSWERED,
     }
 )
-# Where a pile is how it ended, in the stored words (W3).
-ENDED = {
-    Pile.COMPLETED: Conclusion.COMPLETED.value,
-    Pile.ENDED_EARLY: Conclusion.ENDED_EARLY.value,
-    Pile.NOT_STARTED: Conclusion.WITHDRAWN.value,
-    Pile.NOT_TAKEN_ON: Conclusion.DECLINED.value,
-    Pile.CANCELLED: Conclusion.CANCELLED.value,
-}
 STATES = frozenset({Pile.NEW, Pile.RESUBMITTED, Pile.READY})
 
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from s2s_portal.reference_portal.postgres import EmbeddedPostgres
-from tests.benchmarks import exports, forms, pages, plans, register, worklist
+from tests.benchmarks import forms, pages, plans, register, worklist
 
 
 def main() -> None:
@@ -33,7 +33,6 @@ def measure(server_url: str) -> None:
     forms.run(server_url)
     register.run(server_url)
     worklist.run(server_url)
-    exports.run(server_url)
     plans.run()
 
 

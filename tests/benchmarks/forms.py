@@ -26,9 +26,8 @@ from s2s_portal.models.answer import (
     Subject,
 )
 from s2s_portal.models.establishment import Establishment
-from s2s_portal.models.fees import FeeRule
 from s2s_portal.models.referral import Referral, ReferralEvent
-from s2s_portal.models.terms import NeedType, ServiceTerms
+from s2s_portal.models.terms import Fee, NeedType, ServiceTerms
 from tests import answers, world
 from tests.benchmarks.pages import AIM, REPEATS, get, interleaved
 from tests.client import Client
@@ -124,11 +123,7 @@ def read(engine: Engine, reference: str) -> list[Any]:
             for part in PARTS
         ]
         found.append(
-            connection.execute(
-                select(ServiceTerms.__table__, FeeRule.__table__).join(
-                    FeeRule, FeeRule.during.overlaps(ServiceTerms.during)
-                )
-            ).all()
+            connection.execute(select(ServiceTerms.__table__, Fee.__table__).join(Fee)).all()
         )
         found.append(connection.execute(select(NeedType.__table__)).all())
         found.append(

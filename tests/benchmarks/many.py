@@ -11,7 +11,7 @@ FILL = """
 INSERT INTO s2s.worklist_entry (referral_id, reference, urn, school_name, phase_code, phase_name,
     district, kind, need, status, state, open, submitted_at, received_on, window_id, officer_id,
     officer_name, assigned_at, unopened, due_step, due_on, warn_on, waiting_since,
-    body, conclusion)
+    body)
 SELECT n, 'S2S-B-' || n, 910000 + n % 400, 'Bench School ' || n % 400,
     CASE WHEN n % 4 = 0 THEN 4 ELSE 2 END, CASE WHEN n % 4 = 0 THEN 'Secondary' ELSE 'Primary' END,
     (ARRAY['Breckland', 'Broadland', 'Norwich'])[1 + n % 3], 'pupil',
@@ -22,9 +22,7 @@ SELECT n, 'S2S-B-' || n, 910000 + n % 400, 'Bench School ' || n % 400,
     CASE WHEN s.open THEN 'decision' END,
     CASE WHEN s.open THEN date '2019-05-14' + (n::bigint * 7919 % 41 - 20)::int END,
     CASE WHEN s.open THEN date '2019-05-14' + (n::bigint * 7919 % 41 - 21)::int END, at,
-    CASE WHEN n % 49 = 7 THEN 'early_years' ELSE 'send' END,
-    CASE WHEN k < 6 THEN NULL WHEN k = 6 THEN 'declined' WHEN k = 7 THEN 'withdrawn_before_start'
-        WHEN k = 18 THEN 'ended_early' WHEN k = 19 THEN 'cancelled' ELSE 'completed' END
+    CASE WHEN n % 49 = 7 THEN 'early_years' ELSE 'send' END
 FROM generate_series(1, {rows}) n,
     LATERAL (SELECT timestamptz '2019-05-14 09:00Z' - ({rows} - n) * interval '29 seconds' AS at) t,
     LATERAL (SELECT n % 20 AS k) k,

@@ -120,7 +120,7 @@ def test_the_ledger_is_sound_and_finance_has_collected_one_pull(shown: Session) 
     kinds = Counter(shown.scalars(select(LedgerEntry.kind)))
     pulls = shown.scalars(select(Pull).order_by(Pull.number)).all()
     assert [pull.number for pull in pulls] == [1, 2]
-    assert kinds[EntryKind.COLLECTION] == pulls[0].entry_count + 1 > 1  # and one of the second
+    assert kinds[EntryKind.COLLECTION] == pulls[0].entry_count > 0
     assert kinds[EntryKind.REVERSAL] == 2, "waived, and a decision that was taken back"
     pulled = sum(pull.entry_count for pull in pulls)
     assert kinds[EntryKind.CHARGE] + kinds[EntryKind.REVERSAL] > pulled  # the rest is due

@@ -69,7 +69,6 @@ def test_all_is_well(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
         "row-level security",
         "what never changes",
         "statuses",
-        "conclusions",
         "marks of repeats",
         "virus scanner",
         "stored files",

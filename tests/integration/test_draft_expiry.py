@@ -101,7 +101,7 @@ def test_every_table_and_column_is_either_forgotten_or_kept() -> None:
         "id reference urn status kind version form_version created_at created_by_id"
         " created_by_name start_token"
         " saved_on reminded_on expires_on submit_token submitted_at received_on school_name"
-        " terms_id fee_pence fee_verdict intake_window_id closure conclusion due_on withdrawal"
+        " terms_id fee_pence fee_verdict intake_window_id closure due_on withdrawal"
         " answer_by answer_reminded_on held_until copied_from_id body body_rule_id"
     )
     columns = {column.name for column in Referral.__table__.columns}

@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from typing import Any
 from urllib.parse import quote
 
@@ -35,10 +35,9 @@ from s2s_portal.models.ledger import LedgerEntry, Pull
 from s2s_portal.models.practitioner import Allocation
 from s2s_portal.models.referral import Referral, ReferralEvent
 from s2s_portal.models.visit import Acknowledgement, Addendum, RecordDocument, Visit, VisitKind
-from s2s_portal.models.visit_plan import VisitPlan
 from s2s_portal.services import ledger, pulls, referrals, visits
 from s2s_portal.state import state
-from tests import endings, rows, world
+from tests import rows, world
 from tests.answers import SECTIONS, complete, save, token
 from tests.client import Client, Page
 from tests.conftest import migrated_database
@@ -74,9 +73,6 @@ ARGUMENTS = [
     "key",
     "action",
     "filled",
-    "ended",
-    "from",
-    "all",
 ]
 STAFF = [
     "senco",
@@ -103,13 +99,8 @@ def filled(session: Session, may_2019: None) -> Iterator[None]:
     with clock.frozen(date(2019, 6, 30)):
         rows.visit(session, mine, made, 1, issued=True)
         rows.visit(session, mine, made, 2, issued=False)
-        starts = clock.from_local(date(2019, 7, 10), 9)
-        ends = starts + timedelta(hours=1)
-        rows.coming(session, mine, made, 3, starts_at=starts, ends_at=ends)
-    rows.planned(session, mine, made)
     theirs = rows.allocation(session, former, "other-practitioner")
     rows.visit(session, former, theirs, 3, issued=True)
-    endings.end_report(session, former)
     rows.message(session, rows.advice(session, ADVICE))
     work = UnitOfWork(session)
     ledger.post_charge(work, referrals.get(MINE, whole=True), by=SYSTEM)
@@ -136,8 +127,6 @@ def paths(rule: Rule) -> list[str]:
         "listed": WORDS,
         "filename": WORDS,
         "token": WORDS,
-        "stage": WORDS,
-        "whose": WORDS,
     }
     return [
         filled_in(rule, good | {place: quote(bad)})
@@ -229,24 +218,12 @@ POSTED = [
     ("officer", "allocation.hand_on", {"number": 1}),
     ("practitioner", "visits.hand_over", {"reference": MINE}),
     ("practitioner", "visits.book", {"reference": MINE}),
-    *(
-        ("practitioner", f"visits.{name}", {"reference": MINE, "number": 3})
-        for name in ("move", "cancel")
-    ),
-    ("practitioner", "visits.plan", {"reference": MINE}),
-    ("practitioner", "visits.attempt", {"reference": MINE}),
-    ("senco", "visits.answer_plan", {"reference": MINE}),
-    ("senco", "calendar.make", {"whose": "school", "urn": 900101}),
     ("practitioner", "visits.record", {"reference": MINE, "number": 2}),
     ("practitioner", "visits.issue", {"reference": MINE, "number": 2}),
     ("practitioner", "visits.addendum", {"reference": MINE, "number": 1}),
     ("practitioner", "visits.outcomes", {"reference": MINE}),
     ("finance", "finance.pulls", {}),
     ("finance", "finance.collect", {"number": 1}),
-    ("finance", "finance.response", {"number": 1}),
-    ("finance", "finance.ask_relief", {"number": 1}),
-    ("senco", "finance.dispute", {"number": 1}),
-    ("administrator", "administration.fee_rules", {}),
     ("senco", "advice.ask", {}),
     ("officer", "advice.close", {"reference": ADVICE}),
     ("senco", "messages.show", {"reference": MINE}),
@@ -303,9 +280,6 @@ TABLES = [
     "acknowledgement",
     "pull",
     "ledger_entry",
-    "charge_event",
-    "relief_request",
-    "fee_rule",
     "procrastinate_jobs",
     "message",
     "advice_request",
@@ -490,7 +464,7 @@ TWICE = [
         "practitioner",
         "visits.outcomes",
         {"reference": MINE},
-        {"achieved_1": "partly", "score_1": "6", "comment_1": "Nearly"},
+        {"achieved_1": "partly", "comment_1": "Nearly"},
     ),
     (
         "senco",
@@ -551,11 +525,10 @@ def test_outcomes_of_an_old_window_do_not_replace_newer_ones(
 ) -> None:
     client.sign_on("practitioner")
     old = client.get("visits.outcomes", reference=MINE).value("seen")
-    first = {"achieved_1": "achieved", "score_1": "7", "comment_1": "Yes"}
-    client.post("visits.outcomes", first, reference=MINE)
+    client.post("visits.outcomes", {"achieved_1": "achieved", "comment_1": "Yes"}, reference=MINE)
     page = client.post(
         "visits.outcomes",
-        {"achieved_1": "not", "score_1": "2", "comment_1": "No", "seen": old},
+        {"achieved_1": "not", "comment_1": "No", "seen": old},
         reference=MINE,
         status=422,
     )
@@ -564,12 +537,7 @@ def test_outcomes_of_an_old_window_do_not_replace_newer_ones(
         Referral, (Referral.id == OutcomeWanted.referral_id) & (Referral.reference == MINE)
     )
     assert session.scalar(outcome) == "Yes"
-    again = {
-        "achieved_1": "not",
-        "score_1": "2",
-        "comment_1": page.value("comment_1"),
-        "seen": page.value("seen"),
-    }
+    again = {"achieved_1": "not", "comment_1": page.value("comment_1"), "seen": page.value("seen")}
     client.post("visits.outcomes", again, reference=MINE)
     assert session.scalar(outcome) == "No"
 
@@ -711,12 +679,6 @@ def test_races(lively: Flask) -> None:
     pat = "practitioner practitioner practitioner"
     slot = {"kind": "OBS", "day": ["2", "7", "2019"], "starts": "9am", "ends": "10am"}
     assert at_once(lively, pat, "visits.book", [slot] * 3, reference=MINE) == [302] * 3
-    asked = {"starts": "9am", "ends": "10am", "asked_by": "school", "why": "not_ready"}
-    days = [asked | {"day": [str(day), "7", "2019"]} for day in (3, 4, 5)]
-    answers = at_once(lively, pat, "visits.move", days, reference=MINE, number=2)
-    assert answers == [302, 422, 422]
-    plans = [{"rows-0-kind": "OBS", "rows-0-number": "2", "rows-0-month": "2019-07-01"}] * 3
-    assert at_once(lively, pat, "visits.plan", plans, reference=MINE) == [302] * 3
     place = {"reference": MINE, "number": 1}
     assert at_once(lively, pat, "visits.issue", [{"seen": "2"}] * 3, **place) == [302] * 3
     more = [{"text": "One more thing"}] * 3
@@ -735,8 +697,7 @@ def test_races(lively: Flask) -> None:
             (Pull, 1),
             (LedgerEntry, 2),  # the charge and its collection
             (Allocation, 2),
-            (Visit, 3),  # the one that was moved, and the one in its place
-            (VisitPlan, 1),
+            (Visit, 2),
             (Addendum, 1),
             (Acknowledgement, 1),
             (RecordDocument, 2),  # as issued, and with the addendum
@@ -750,4 +711,4 @@ def test_races(lively: Flask) -> None:
             for action in session.scalars(select(ReferralEvent.action))
             if action is not Action.STARTED
         ]
-        assert len(happened) == len(set(happened)) == 7
+        assert len(happened) == len(set(happened)) == 5

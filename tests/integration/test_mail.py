@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from datetime import date, time
 from email import message_from_bytes
 from email.message import Message
 
-import icalendar
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from flask import Flask
 from sqlalchemy import create_engine, text
 
-from s2s_portal import clock
 from s2s_portal.database import session, unit_of_work
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.codes import Status
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
-from s2s_portal.models.visit import AskedBy, VisitKind, WhyMoved
-from s2s_portal.services import invitations, messages, notices, rescheduling, visits
-from s2s_portal.services.rescheduling import Asked
+from s2s_portal.services import invitations, messages, notices
 from tests import rows, world
 from tests.conftest import migrated_database
 from tests.host import make_host
@@ -223,59 +218,6 @@ def test_an_invitation_goes_out_with_a_link_that_was_never_stored(
     stored = session().scalar(text("SELECT digest FROM s2s.practitioner_invitation"))
     session().rollback()
     assert stored == invitations.digest(token)
-
-
-def test_a_visit_goes_into_calendars_moves_there_and_goes_out_again(
-    mailing: Flask, sink: Sink
-) -> None:
-    """Booked, moved, cancelled: to the school and the practitioner each the same entry (F51)."""
-    pat = world.ACTORS["practitioner"]
-    row = session().query(Referral).filter_by(reference=REFERENCE).one()
-    row.status = Status.ALLOCATED
-    rows.allocation(session(), row, "practitioner")
-    session().commit()
-    asked = Asked(AskedBy.SCHOOL, WhyMoved.OTHER, "Canary is away")
-    times = {"starts": time(9, 30), "ends": time(11)}
-    with mailing.test_request_context(), acting_as(pat), clock.frozen(date(2019, 5, 14)):
-        with unit_of_work() as work:
-            visits.book(
-                work,
-                REFERENCE,
-                kind=VisitKind.VISIT,
-                day=date(2019, 5, 20),
-                note="Zosia",
-                **times,
-                by=pat,
-            )
-        with unit_of_work() as work:
-            rescheduling.move(
-                work, REFERENCE, 1, day=date(2019, 5, 21), **times, asked=asked, by=pat
-            )
-        with unit_of_work() as work:
-            rescheduling.cancel(work, REFERENCE, 2, asked=asked, by=pat)
-    arguments = str(session().scalars(text("SELECT args FROM s2s.procrastinate_jobs")).all())
-    session().rollback()
-    run_worker(mailing)
-    assert len(sink.received) == 6
-    for address in ("senco@school.example", "practitioner@school.example"):
-        theirs = [message for message in sink.received if message["To"] == address]
-        files = [message.get_payload()[1] for message in theirs]  # type: ignore[index]
-        assert [one.get_content_type() for one in files] == ["text/calendar"] * 3
-        assert [one.get_param("method") for one in files] == ["REQUEST", "REQUEST", "CANCEL"]
-        assert {one.get_filename() for one in files} == {"visit.ics"}
-        entries = [
-            icalendar.Calendar.from_ical(one.get_payload(decode=True)).walk("VEVENT")[0]
-            for one in files
-        ]
-        assert {one["UID"] for one in entries} == {f"{REFERENCE}-visit-1@s2s.invalid"}
-        assert [one["SEQUENCE"] for one in entries] == [0, 1, 2]
-        assert [one["DTSTART"].dt.day for one in entries] == [20, 21, 21]
-        assert {one["ATTENDEE"] for one in entries} == {f"mailto:{address}"}
-        assert {one["ORGANIZER"] for one in entries} == {"mailto:s2s@council.example"}
-        for message, one in zip(theirs, files, strict=True):
-            whole = f"{message.as_string()} {one.get_payload(decode=True).decode()} {arguments}"
-            for never in ("Canary", "Zosia"):
-                assert never not in whole
 
 
 def test_every_notice_has_its_text_and_no_notice_is_left_over() -> None:

@@ -157,7 +157,6 @@ def test_asked_on_the_page_and_accepted_on_the_page(
     ]
     assert told(connection) == [
         "offered_to_you",
-        "confidence_asked",
         "referral_allocated",
         "allocated_to_you",
         "allocated_to_your_staff",

@@ -368,13 +368,7 @@ def test_ticked_referrals_are_checked_with_their_reasons_and_allocated(
     assert found[SECOND] == ("Pat Practitioner", "She knows the class")
     told = connection.scalars(text("SELECT args->>'notice' FROM s2s.procrastinate_jobs")).all()
     assert sorted(told) == sorted(
-        [
-            "referral_allocated",
-            "allocated_to_you",
-            "allocated_to_your_staff",
-            "confidence_asked",
-        ]
-        * 2
+        ["referral_allocated", "allocated_to_you", "allocated_to_your_staff"] * 2
     )
     connection.execute(text("RESET ROLE"))
     trail = connection.execute(

@@ -23,7 +23,7 @@ from s2s_portal.errors import AlreadyDecided, NotFound, OutOfOrder, Refused
 from s2s_portal.identity import SYSTEM, acting_as
 from s2s_portal.models.audit import AuditEntry
 from s2s_portal.models.ledger import EntryKind, LedgerEntry, Pull, PullLine
-from s2s_portal.services import ledger, pull_downloads, pull_files, pulls, verification
+from s2s_portal.services import ledger, pulls, verification
 from tests import fees, world
 from tests.conftest import migrated_database
 from tests.host import make_host
@@ -132,9 +132,7 @@ def test_collections_are_never_pulled(session: Session, work: UnitOfWork) -> Non
 
 def rows_of(work: UnitOfWork, number: int = 1) -> list[dict[str, str]]:
     """The rows of a pull's CSV."""
-    content = pull_downloads.take(
-        work, number, f"s2s-pull-{number:04d}-ledger.csv", by=FINANCE
-    ).content
+    content = pulls.download(work, number, f"s2s-pull-{number:04d}-ledger.csv").content
     return list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
 
 
@@ -144,7 +142,7 @@ def test_the_csv_says_what_finance_needs(session: Session, work: UnitOfWork) -> 
     ledger.reverse(work, 2, reason="Charged in error", by=SYSTEM)
     make(work)
     rows = rows_of(work)
-    assert tuple(rows[0]) == pull_files.HEADER
+    assert tuple(rows[0]) == pulls.HEADER
     assert [row["amount_pounds"] for row in rows] == ["100.00", "100.00", "-100.00"]
     assert [row["amount_pence"] for row in rows] == ["10000", "10000", "-10000"]
     assert [row["line_number"] for row in rows] == ["1", "2", "3"]
@@ -166,10 +164,10 @@ def test_the_workbook_holds_numbers_and_no_formula(session: Session, work: UnitO
     fees.charge_alone(work, 1)
     ledger.reverse(work, 1, reason="=1+1", by=SYSTEM)
     make(work)
-    content = pull_downloads.take(work, 1, "s2s-pull-0001-ledger.xlsx", by=FINANCE).content
+    content = pulls.download(work, 1, "s2s-pull-0001-ledger.xlsx").content
     sheet = openpyxl.load_workbook(io.BytesIO(content))["Pull 1"]
     header = [cell.value for cell in sheet[1]]
-    assert tuple(header) == pull_files.HEADER
+    assert tuple(header) == pulls.HEADER
     amounts = [sheet.cell(row, header.index("amount_pounds") + 1).value for row in (2, 3)]
     assert amounts == [100, -100]
     assert {cell.data_type for row in sheet for cell in row} & {"f"} == set()
@@ -181,10 +179,10 @@ def test_a_second_download_has_the_same_bytes_and_both_are_audited(
     fees.charge_alone(work, 1)
     make(work)
     name = "s2s-pull-0001-ledger.xlsx"
-    first = pull_downloads.take(work, 1, name, by=FINANCE).content
+    first = pulls.download(work, 1, name).content
     fees.charge_alone(work, 2)
     session.expire_all()
-    assert pull_downloads.take(work, 1, name, by=FINANCE).content == first
+    assert pulls.download(work, 1, name).content == first
     downloads = select(func.count()).where(
         AuditEntry.action == "downloaded", AuditEntry.entity_key == name
     )
@@ -196,7 +194,7 @@ def test_a_file_that_is_not_there(session: Session, work: UnitOfWork) -> None:
     make(work)
     for number, name in ((2, "s2s-pull-0001-ledger.csv"), (1, "../secrets"), (1, "")):
         with pytest.raises(NotFound):
-            pull_downloads.take(work, number, name, by=FINANCE)
+            pulls.download(work, number, name)
 
 
 def test_a_file_changed_behind_our_back_is_not_given_out(
@@ -211,7 +209,7 @@ def test_a_file_changed_behind_our_back_is_not_given_out(
     connection.execute(text("UPDATE s2s.pull_file SET content = 'x'"))
     connection.execute(text("SET session_replication_role = origin"))
     with pytest.raises(OutOfOrder, match="has been changed"):
-        pull_downloads.take(work, 1, "s2s-pull-0001-ledger.csv", by=FINANCE)
+        pulls.download(work, 1, "s2s-pull-0001-ledger.csv")
 
 
 # Collection

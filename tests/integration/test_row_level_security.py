@@ -26,14 +26,6 @@ from s2s_portal.models.clocks import CouncilClosure
 from s2s_portal.models.codes import Status
 from s2s_portal.models.conversation import AdviceAction, AdviceEvent, Side
 from s2s_portal.models.establishment import ImportRun
-from s2s_portal.models.finance_files import (
-    ApiAnswer,
-    ApiUse,
-    Outcome,
-    PullDownload,
-    ResponseFile,
-    ResponseLine,
-)
 from s2s_portal.models.intake import IntakeClosing
 from s2s_portal.models.invitation import Newcomer, PractitionerInvitation
 from s2s_portal.models.ledger import LedgerVerification, Pull, PullFile, PullLine
@@ -44,7 +36,7 @@ from s2s_portal.models.sign_on import EndedSignOn
 from s2s_portal.models.worklist import Officer, OfficerAssignment, SavedList
 from s2s_portal.models.workload import Cap, CapScope
 from s2s_portal.services import ledger, referrals
-from tests import endings, rows
+from tests import rows
 from tests.world import ACTORS, OTHER_SCHOOL
 
 MINE, DRAFT, OTHERS, FORMER = "S2S-19-3334", "S2S-19-3335", "S2S-19-3336", "S2S-19-3337"
@@ -91,7 +83,6 @@ LEDGER_READERS = {
     "head",
     "trust-viewer",
 }
-SCHOOL_STAFF = {"senco", "head"}
 OF_MINE = {person for person, seen in SEES.items() if MINE in seen}
 # Who reads which request for advice: BECAME has become MINE, which a practitioner has.
 ADVICE_SEES = {
@@ -120,11 +111,6 @@ READERS: dict[str, set[str]] = {
     "hand_over_note": {*OFFICERS, "practitioner", "colleague", "lead", "system"},
     "supporter": OF_MINE,
     "visit": OF_MINE,
-    **dict.fromkeys(("visit_plan", "planned_visits", "plan_answer"), OF_MINE),
-    # Inside the service: a school is told in the end, by whoever reaches it.
-    "contact_attempt": {*OFFICERS, "practitioner", "colleague", "lead", "system"},
-    # The SENCo's, of the visits to their school.
-    "calendar_feed": {*SCHOOL_STAFF, "system"},
     "visit_record": OF_MINE,
     "recommendation": OF_MINE,
     "addendum": OF_MINE,
@@ -145,23 +131,6 @@ READERS: dict[str, set[str]] = {
     "decision_reason": set(PEOPLE),
     "other_service": set(PEOPLE),
     "message_seen": {"senco", "system"},
-    **dict.fromkeys(
-        (
-            "outcome_score",
-            "school_ask",
-            "confidence_answer",
-            "school_evaluation",
-            "end_report",
-            "end_report_document",
-        ),
-        OF_MINE,
-    ),
-    "ask_link": {"system"},
-    # Of FORMER: between its school and the officers.
-    "case_study_consent": {*OFFICERS, "senco", "head", "system"},
-    "case_study": {*OFFICERS, "senco", "head", "system"},
-    # The one here went to the practitioner of MINE.
-    "mail_note": {*OFFICERS, "practitioner", "colleague", "lead", "system"},
     "service_level": set(PEOPLE),
     "council_closure": set(PEOPLE),
     # An administrator sees the dates alone, to know what a new rule would move.
@@ -188,7 +157,7 @@ READERS: dict[str, set[str]] = {
     "plan_rule": {*OFFICERS, "administrator", "system"},
     "establishment": ROLES,
     "service_terms": set(PEOPLE),
-    "fee_rule": set(PEOPLE),
+    "fee": set(PEOPLE),
     "need_type": set(PEOPLE),
     "intake_window": set(PEOPLE),
     "intake_closing": set(PEOPLE),
@@ -214,23 +183,9 @@ READERS: dict[str, set[str]] = {
     "ledger_entry": LEDGER_READERS,
     "posting": LEDGER_READERS,
     "ledger_head": {*FINANCE, *OFFICERS, "system"},
-    **dict.fromkeys(
-        ("entry_standing", "account_balance", "charge_event", "carried_balance", "charge_state"),
-        LEDGER_READERS,
-    ),
-    "relief_request": {*FINANCE, "auditor", "system"},
-    "relief_answer": {*FINANCE, "auditor", "system"},
-    "year_close_request": {*FINANCE, "auditor", "system"},
-    "year_close": set(PEOPLE),
     "pull": {*FINANCE, "auditor", "system"},
     "pull_line": {*FINANCE, "auditor", "system"},
     "pull_file": {*FINANCE, "auditor", "system"},
-    "pull_download": {*FINANCE, "auditor", "system"},
-    "response_file": {*FINANCE, "auditor", "system"},
-    "response_line": {*FINANCE, "auditor", "system"},
-    # The rows there are of one account of Finance's.
-    "api_answer": {"finance", "system"},
-    "api_use": {"finance", "system"},
     "import_run": {"administrator", "auditor", "system"},
     "ended_sign_on": {"senco", "administrator", "system"},
     "practitioner_invitation": {"administrator", "system"},
@@ -247,6 +202,7 @@ READERS: dict[str, set[str]] = {
     "school_referral_count": {"trust-viewer", "system"},
 }
 
+SCHOOL_STAFF = {"senco", "head"}
 ALLOCATED = {"practitioner", "system"}
 # What happens to a referral moves its clocks, whoever of these does it.
 CLOCK_MOVERS = {*SCHOOL_STAFF, *OFFICERS, *ALLOCATED, "colleague"}
@@ -268,13 +224,6 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     # Who shadows writes nothing; the lead keeps their own staff's.
     "supporter": ({*OFFICERS, "lead", "system"}, {*OFFICERS, "lead", "system"}, set()),
     "visit": (ALLOCATED, {*OFFICERS, "system"}, set()),
-    # The rows there are signed by the practitioner who leads, and by the SENCo.
-    **dict.fromkeys(
-        ("visit_plan", "planned_visits", "contact_attempt"),
-        ({"practitioner", "system"}, set(), set()),
-    ),
-    "plan_answer": ({"senco", "system"}, set(), set()),
-    "calendar_feed": ({"senco", "system"}, {*SCHOOL_STAFF, "system"}, set()),
     "visit_record": (ALLOCATED, ALLOCATED, ALLOCATED),
     "recommendation": (ALLOCATED, ALLOCATED, ALLOCATED),
     "addendum": (ALLOCATED, set(), set()),
@@ -312,17 +261,6 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "clock_change": (CLOCK_MOVERS, set(), set()),
     "clock_breach": (set(), set(), set()),
     "worklist_entry": (set(), set(), set()),
-    # The rows there are signed by the practitioner who leads, by the SENCo, by the first officer.
-    "outcome_score": (ALLOCATED, set(), set()),
-    "school_ask": ({*OFFICERS, "system"}, {*OFFICERS, "system"}, set()),
-    "ask_link": ({"system"}, set(), set()),
-    "confidence_answer": ({"senco", "system"}, set(), set()),
-    "school_evaluation": ({"senco", "system"}, set(), set()),
-    "end_report": (ALLOCATED, ALLOCATED, set()),
-    "end_report_document": (ALLOCATED, set(), set()),
-    "case_study_consent": ({"senco", "system"}, set(), set()),
-    "case_study": ({"officer", "system"}, {*OFFICERS, "system"}, set()),
-    "mail_note": (set(), set(), set()),
     "triage_body": (set(), set(), set()),
     "triage_rule": ({"administrator", "system"}, set(), set()),
     "officer_body": ({"administrator", "system"}, set(), {"administrator", "system"}),
@@ -349,7 +287,7 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "plan_rule": ({"administrator", "system"}, set(), set()),
     "establishment": ({"administrator", "system"}, {"administrator", "system"}, set()),
     "service_terms": ({"administrator", "system"}, set(), set()),
-    "fee_rule": ({"administrator", "system"}, set(), set()),
+    "fee": ({"administrator", "system"}, set(), set()),
     "need_type": ({"administrator", "system"}, set(), set()),
     "intake_window": ({"administrator", "system"}, set(), set()),
     "intake_closing": ({"administrator", "system"}, set(), set()),
@@ -371,26 +309,6 @@ WRITERS: dict[str, tuple[set[str], set[str], set[str]]] = {
     "pull": ({*FINANCE, "system"}, set(), set()),
     "pull_line": ({*FINANCE, "system"}, set(), set()),
     "pull_file": ({*FINANCE, "system"}, set(), set()),
-    # The rows there are of one account of Finance's: nobody writes in another's name.
-    **dict.fromkeys(
-        ("pull_download", "response_file", "response_line", "api_answer"),
-        ({"finance", "system"}, set(), set()),
-    ),
-    "api_use": (({"finance", "system"},) * 3),
-    # The database alone keeps these.
-    **dict.fromkeys(("entry_standing", "account_balance"), (set(), set(), set())),
-    # The rows there are of "finance": nobody says, asks or answers in another's name.
-    **dict.fromkeys(
-        (
-            "charge_event",
-            "relief_request",
-            "relief_answer",
-            "year_close_request",
-            "year_close",
-        ),
-        ({"finance", "system"}, set(), set()),
-    ),
-    "carried_balance": ({*FINANCE, "system"}, set(), set()),
 }
 DRAFT_PARTS = (
     "referral_subject",
@@ -438,12 +356,7 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     rows.note_and_flag(session, mine)
     rows.offered(session, mine, "practitioner")
     rows.panel(session, mine)
-    rows.planned(session, mine, made)
-    rows.coming(session, mine, made, 3)
-    session.add(rows.feed())
     rows.handed_over(session, others)
-    endings.everything(session, mine)
-    endings.case_study(session, former)
     _conversations(session, mine, former)
     ledger.post_charge(work, referrals.get(MINE, whole=True), by=SYSTEM)
     done = {"at": clock.now(), "by_id": "finance", "by_name": "Fay Finance"}
@@ -509,23 +422,7 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
         [
             PullLine(entry_number=1, pull_number=1),
             PullFile(pull_number=1, name="a.csv", media_type="text/csv", sha256="", content=b""),
-            PullDownload(pull_number=1, name="a.csv", copy=1, by_id="finance", by_name="Fay"),
-            ApiAnswer(key="k", fingerprint="", status=201, body="", by_id="finance", by_name="Fay"),
-            ApiUse(by_id="finance", minute=clock.now(), count=1),
         ]
-    )
-    answered = ResponseFile(pull_number=1, sha256="", by_id="finance", by_name="Fay")
-    session.add(answered)
-    session.flush()
-    session.add(
-        ResponseLine(
-            response_id=answered.id,
-            line=2,
-            entry_number=1,
-            outcome=Outcome.COLLECTED,
-            day=date(2019, 5, 14),
-            amount_pence=10_000,
-        )
     )
     practitioner = session.scalars(
         select(Practitioner.id).where(Practitioner.account_id == "practitioner")
@@ -546,7 +443,6 @@ def filled(session: Session, may_2019: None) -> Iterator[Session]:
     )
     session.flush()
     rows.clock_broken(session, mine)
-    rows.questioned(session, 1)
     yield session
 
 
@@ -626,7 +522,6 @@ LOOKED_AT = {
     **{table: f"s2s.{table}" for table in READERS},
     "record, issued NULL": "s2s.visit_record WHERE issued_at IS NULL",
     "record, issued NOT NULL": "s2s.visit_record WHERE issued_at IS NOT NULL",
-    "report, issued NULL": "s2s.end_report WHERE issued_at IS NULL",
 }
 
 
@@ -738,8 +633,6 @@ def tried_on(asked: Asked) -> dict[str, str]:
         "advice_request": f"WHERE reference = '{ADVICE}'",
         "advice_event": f"WHERE {ADVICE_OWNER} = '{ADVICE}'",
         "triage_handover": "",
-        "case_study_consent": "",
-        "case_study": "",
     }
 
 
@@ -760,7 +653,6 @@ def expected_reads() -> dict[str, set[object]]:
         **READERS,
         "record, issued NULL": {"practitioner", "colleague", "lead", "system"},
         "record, issued NOT NULL": OF_MINE,
-        "report, issued NULL": ALLOCATED,
         "colleagues": set(colleagues.items()),
     }
 
@@ -809,61 +701,6 @@ def test_a_file_is_added_unscanned_and_in_one_s_own_name(asked: Asked) -> None:
     assert not asked.may(add.format("clean", "senco", DRAFT))
     assert not asked.may(add.format("waiting", "head", DRAFT))
     assert not asked.may(add.format("waiting", "senco", MINE))  # it is out of the school's hands
-
-
-def cancellers(asked: Asked, number: int = 3, more: str = "") -> set[str]:
-    """Who may write down in their own name that a visit of MINE does not take place."""
-    may = set()
-    for person, actor in PEOPLE.items():
-        asked.become(actor)
-        if asked.may(
-            f"UPDATE s2s.visit SET cancelled_at = now(), cancelled_by_id = '{actor.id}',"
-            f" asked_by = 'school', why_moved = 'weather', short_notice = false{more}"
-            f" WHERE number = {number} AND {OWNER} = '{MINE}'"
-        ):
-            may.add(person)
-    return may
-
-
-def test_who_makes_a_visit_cancels_it_and_changes_nothing_else_of_it(asked: Asked) -> None:
-    assert cancellers(asked) == {*OFFICERS, "practitioner", "system"}
-    assert cancellers(asked, number=2) == {*OFFICERS, "system"}, "its record has been begun"
-    assert cancellers(asked, more=", writer_id = NULL, kind = 'TRN'") == {"system"}
-    theirs = ", practitioner_id = (SELECT max(id) FROM s2s.practitioner)"
-    assert "practitioner" not in cancellers(asked, more=theirs)
-    asked.become(ACTORS["practitioner"])
-    other = "UPDATE s2s.visit SET cancelled_at = now(), cancelled_by_id = '{}' WHERE number = 3"
-    assert not asked.may(other.format("lead")), "in another's name"
-    assert not asked.may(other.format("practitioner")), "without who asked and why"
-
-
-def test_a_cancelled_visit_stays_so_and_only_such_a_one_is_replaced(asked: Asked) -> None:
-    connection = asked.connection
-    asked.become(ACTORS["officer"])
-    add = (
-        "INSERT INTO s2s.visit (referral_id, number, allocation_id, practitioner_id, kind,"
-        " starts_at, ends_at, booked_at, booked_by_id, booked_by_name, replaces_id, moves,"
-        " first_number) SELECT referral_id, 9, allocation_id, practitioner_id, kind, starts_at,"
-        " ends_at, now(), 'x', 'X', id, 1, number FROM s2s.visit WHERE number = 3"
-    )
-    asked.become(ACTORS["practitioner"])
-    savepoint = connection.begin_nested()
-    with pytest.raises(DBAPIError, match="that was cancelled"):
-        connection.execute(text(add))
-    savepoint.rollback()
-    asked.become(ACTORS["officer"])
-    connection.execute(text("UPDATE s2s.visit SET cancelled_at = now() WHERE number = 3"))
-    for change in ("cancelled_at = NULL", "writer_id = NULL, cancelled_by_name = 'Y'"):
-        savepoint = connection.begin_nested()
-        with pytest.raises(DBAPIError, match="stays as it is"):
-            connection.execute(text(f"UPDATE s2s.visit SET {change} WHERE number = 3"))
-        savepoint.rollback()
-    asked.become(ACTORS["practitioner"])
-    connection.execute(text(add))
-    savepoint = connection.begin_nested()
-    with pytest.raises(DBAPIError, match="uq_visit_replaces_id"):
-        connection.execute(text(add.replace(", 9,", ", 10,")))
-    savepoint.rollback()
 
 
 ASK = (
@@ -1074,8 +911,6 @@ def test_without_any_one_policy_something_here_differs(asked: Asked) -> None:
         same = command == "SELECT" or writers(asked, some) == {name: WRITERS[name] for name in some}
         if same and table in DRAFT_RIGHTS:
             same = writers(asked, {table: on_draft[table]}) == {table: DRAFT_RIGHTS[table]}
-        if policy == "visit_cancel":  # what is tried above changes nothing of the row
-            same = cancellers(asked) == {*OFFICERS, "practitioner", "system"}
         if same and command in {"SELECT", "ALL"}:
             same = all(readers(asked, [one]) == by_person[one] for one in PEOPLE)
         savepoint.rollback()

@@ -20,15 +20,7 @@ from s2s_portal.identity import SYSTEM, Actor, acting_as
 from s2s_portal.models.codes import Achieved, Closure, Status, Way, Withdrawal
 from s2s_portal.models.practitioner import Practitioner
 from s2s_portal.models.referral import Referral
-from s2s_portal.models.visit import (
-    AskedBy,
-    Recommendation,
-    Visit,
-    VisitKind,
-    VisitRecord,
-    WhyMoved,
-)
-from s2s_portal.models.visit_plan import PlanSays, VisitPlan
+from s2s_portal.models.visit import Recommendation, VisitKind, VisitRecord
 from s2s_portal.services import (
     allocation,
     changes,
@@ -38,15 +30,12 @@ from s2s_portal.services import (
     pulls,
     records,
     referrals,
-    rescheduling,
     returning,
     submission,
     triage,
-    visit_plans,
     visits,
     withdrawing,
 )
-from s2s_portal.services.rescheduling import Asked
 from tests import answers, fees, rows
 from tests.client import Client
 from tests.deciding import LEVEL, NO
@@ -77,19 +66,6 @@ def allocated(session: Session) -> Referral:
     row = rows.referral(session, REF, status=Status.ALLOCATED)
     rows.allocation(session, row, "practitioner")
     return row
-
-
-def planned(session: Session) -> Visit:
-    row = allocated(session)
-    return rows.coming(session, row, referrals.open_allocation(row), 1)
-
-
-def proposed(session: Session) -> None:
-    row = allocated(session)
-    session.add(
-        VisitPlan(referral_id=row.id, version=1, total=2, by_id="practitioner", by_name="Pat")
-    )
-    session.flush()
 
 
 def visited(*, issued: bool) -> Callable[[Session], Any]:
@@ -211,43 +187,6 @@ CASES: dict[str, Case] = {
         **OF,
         visit=1,
         kind=str(VisitKind.OBSERVATION),
-    ),
-    "visit_moved": Case(
-        planned,
-        PRACTITIONER,
-        lambda work: rescheduling.move(
-            work,
-            REF,
-            1,
-            day=date(2019, 5, 21),
-            starts=time(9),
-            ends=time(10),
-            asked=Asked(AskedBy.SCHOOL, WhyMoved.NOT_READY),
-            by=PRACTITIONER,
-        ),
-        **OF,
-        visit=2,
-        replaced=1,
-        asked_by="school",
-    ),
-    "visit_cancelled": Case(
-        planned,
-        PRACTITIONER,
-        lambda work: rescheduling.cancel(
-            work, REF, 1, asked=Asked(AskedBy.SCHOOL, WhyMoved.NOT_READY), by=PRACTITIONER
-        ),
-        **OF,
-        visit=1,
-        asked_by="school",
-    ),
-    "visit_plan_agreed": Case(
-        proposed,
-        SENCO,
-        lambda work: visit_plans.answer(
-            work, REF, version=1, says=PlanSays.AGREED, words="", by=SENCO
-        ),
-        **OF,
-        plan=1,
     ),
     "visit_recorded": Case(
         visited(issued=False),

@@ -29,7 +29,6 @@ def examine() -> list[Finding]:
         *server.LOOKS,
         *guards.LOOKS,
         records.STATUSES,
-        records.CONCLUSIONS,
         records.MARKS,
         *files.LOOKS,
         *planning.LOOKS,

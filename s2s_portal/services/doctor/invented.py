@@ -109,7 +109,6 @@ def _referral(session: Session) -> Referral:
         terms_id=verdict.terms.id,
         fee_pence=verdict.amount_pence,
         fee_verdict=verdict.words,
-        fee_rule_id=verdict.rule.id,
     )
     session.add(row)
     session.flush()

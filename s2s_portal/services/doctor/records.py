@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from s2s_portal.database import session
 from s2s_portal.models.ledger import LedgerVerification
 from s2s_portal.models.referral import Referral, ReferralEvent
-from s2s_portal.services import concluding, match_keys, referrals, repeats
+from s2s_portal.services import match_keys, referrals, repeats
 from s2s_portal.services.doctor.findings import Look, Said, fail, warn, well
 from s2s_portal.services.terms import written
 
@@ -35,16 +35,6 @@ def _statuses() -> Iterator[Said]:
         more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
         yield fail(
             f"The stored status is not what the history says: {', '.join(wrong[:NAMED])}{more}."
-        )
-
-
-def _conclusions() -> Iterator[Said]:
-    wrong = list(concluding.wrongly_kept())
-    if wrong:
-        more = f" and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
-        yield fail(
-            "The stored conclusion is not what the facts lead to:"
-            f" {', '.join(wrong[:NAMED])}{more}."
         )
 
 
@@ -92,5 +82,4 @@ def _marks() -> Iterator[Said]:
 
 
 MARKS = Look("marks of repeats", _marks, "Each referral can be found by another about the same.")
-CONCLUSIONS = Look("conclusions", _conclusions, "Each referral ended as its facts say.")
 STATUSES = Look("statuses", _statuses, "Each referral stands where its history says.")

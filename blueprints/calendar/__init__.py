@@ -1,1 +1,0 @@
-"""Private addresses from which somebody's own calendar fetches visits."""
