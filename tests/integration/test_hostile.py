@@ -461,7 +461,12 @@ TWICE = [
         {"kind": "OBS", "day": ["2", "7", "2019"], "starts": "9am", "ends": "10am"},
     ),
     ("practitioner", "visits.addendum", {"reference": MINE, "number": 1}, {"text": "More"}),
-    ("practitioner", "visits.time", {"reference": MINE, "number": 1}, {"reason": "Wrong"}),
+    (
+        "practitioner",
+        "visits.time",
+        {"reference": MINE, "number": 1},
+        {"reason": "Wrong", "travel_minutes": "30"},
+    ),
     (
         "practitioner",
         "visits.outcomes",
