@@ -39,7 +39,7 @@ DROP TABLE s2s.entry_standing, s2s.account_balance, s2s.carried_balance, s2s.yea
 ALTER TABLE s2s.referral DROP COLUMN fee_rule_id;
 ALTER TABLE s2s.ledger_entry DROP COLUMN fee_rule_id;
 DROP TABLE s2s.fee_rule;
-DROP FUNCTION s2s.fit_fee_rule(), s2s.refuse_change_of_fee_rule(), s2s.check_charge_event(),
+DROP FUNCTION s2s.fit_fee_rule(), s2s.check_fee_rule_is_later(), s2s.refuse_change_of_fee_rule(), s2s.check_charge_event(),
     s2s.check_relief_request(), s2s.check_relief_answer(), s2s.relief_asked_by_another(bigint),
     s2s.check_year_close(), s2s.check_year_is_open(), s2s.refresh_standing(bigint),
     s2s.follow_entry(), s2s.follow_pull_line(), s2s.follow_charge_event(), s2s.follow_posting(),

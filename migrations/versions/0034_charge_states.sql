@@ -35,11 +35,6 @@ CREATE FUNCTION s2s.fit_fee_rule() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = s2s, pg_temp AS $$
 DECLARE next_from date;
 BEGIN
-    IF current_setting('s2s.roles', true) <> '' AND NOT s2s.acts_as('system')
-        AND NEW.valid_from <= (NEW.at AT TIME ZONE 'Europe/London')::date THEN
-        RAISE EXCEPTION 'a fee rule begins tomorrow at the earliest' USING ERRCODE = 'check_violation',
-            CONSTRAINT = 'ck_fee_rule_later';
-    END IF;
     SELECT min(r.valid_from) INTO next_from FROM s2s.fee_rule r
         WHERE r.setting = NEW.setting AND r.kind = NEW.kind AND r.valid_from > NEW.valid_from
           AND NOT isempty(r.during);
@@ -51,6 +46,20 @@ BEGIN
 END $$;
 CREATE TRIGGER fits BEFORE INSERT ON s2s.fee_rule
     FOR EACH ROW EXECUTE FUNCTION s2s.fit_fee_rule();
+
+-- What refuses comes after the policies (a trigger before them would answer whom it is no business of).
+CREATE FUNCTION s2s.check_fee_rule_is_later() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = s2s, pg_temp AS $$
+BEGIN
+    IF current_setting('s2s.roles', true) <> '' AND NOT s2s.acts_as('system')
+        AND NEW.valid_from <= (NEW.at AT TIME ZONE 'Europe/London')::date THEN
+        RAISE EXCEPTION 'a fee rule begins tomorrow at the earliest' USING ERRCODE = 'check_violation',
+            CONSTRAINT = 'ck_fee_rule_later';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER is_later AFTER INSERT ON s2s.fee_rule
+    FOR EACH ROW EXECUTE FUNCTION s2s.check_fee_rule_is_later();
 
 -- Only that trigger shortens a rule; nothing else of a row ever changes.
 CREATE FUNCTION s2s.refuse_change_of_fee_rule() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -123,7 +132,8 @@ DECLARE
 BEGIN
     SELECT coalesce(max(id), 0), coalesce((array_agg(kind ORDER BY id DESC)
             FILTER (WHERE kind <> 'rejected'))[1] = 'disputed', false)
-        INTO last_id, disputed FROM s2s.charge_event WHERE charge_number = NEW.charge_number;
+        INTO last_id, disputed FROM s2s.charge_event
+        WHERE charge_number = NEW.charge_number AND id <> NEW.id;
     IF NEW.follows <> last_id THEN
         RAISE EXCEPTION 'the charge has changed' USING ERRCODE = 'unique_violation',
             CONSTRAINT = 'uq_charge_event_follows';
@@ -139,7 +149,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER in_order BEFORE INSERT ON s2s.charge_event
+CREATE TRIGGER in_order AFTER INSERT ON s2s.charge_event
     FOR EACH ROW EXECUTE FUNCTION s2s.check_charge_event();
 
 -- 3. Relief: waived, credited, written off by a second person ------------------------------------
@@ -181,8 +191,9 @@ CREATE FUNCTION s2s.check_relief_request() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = s2s, pg_temp AS $$
 BEGIN
     IF NEW.follows <> coalesce((SELECT max(id) FROM s2s.relief_request
-            WHERE charge_number = NEW.charge_number), 0)
-        OR EXISTS (SELECT FROM s2s.relief_request r WHERE r.charge_number = NEW.charge_number
+            WHERE charge_number = NEW.charge_number AND id <> NEW.id), 0)
+        OR EXISTS (SELECT FROM s2s.relief_request r
+            WHERE r.charge_number = NEW.charge_number AND r.id <> NEW.id
             AND NOT EXISTS (SELECT FROM s2s.relief_answer a WHERE a.request_id = r.id)) THEN
         RAISE EXCEPTION 'somebody has asked for this already' USING ERRCODE = 'unique_violation',
             CONSTRAINT = 'uq_relief_request_follows';
@@ -193,7 +204,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER in_order BEFORE INSERT ON s2s.relief_request
+CREATE TRIGGER in_order AFTER INSERT ON s2s.relief_request
     FOR EACH ROW EXECUTE FUNCTION s2s.check_relief_request();
 
 -- Whoever asked does not answer, and what is approved is the entry that undoes this charge.
@@ -217,7 +228,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER second_person BEFORE INSERT ON s2s.relief_answer
+CREATE TRIGGER second_person AFTER INSERT ON s2s.relief_answer
     FOR EACH ROW EXECUTE FUNCTION s2s.check_relief_answer();
 
 -- An entry that undoes a charge needs somebody else's open request; the service itself does not.
@@ -286,7 +297,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER second_person BEFORE INSERT ON s2s.year_close
+CREATE TRIGGER second_person AFTER INSERT ON s2s.year_close
     FOR EACH ROW EXECUTE FUNCTION s2s.check_year_close();
 
 CREATE FUNCTION s2s.check_year_is_open() RETURNS trigger
@@ -512,7 +523,7 @@ CREATE POLICY year_close_read ON s2s.year_close FOR SELECT USING (true);
 CREATE POLICY carried_balance_add ON s2s.carried_balance FOR INSERT
     WITH CHECK ((SELECT s2s.acts_as('finance', 'finance_approver', 'system')));
 
-REVOKE ALL ON FUNCTION s2s.fit_fee_rule(), s2s.refuse_change_of_fee_rule(), s2s.check_charge_event(),
+REVOKE ALL ON FUNCTION s2s.fit_fee_rule(), s2s.check_fee_rule_is_later(), s2s.refuse_change_of_fee_rule(), s2s.check_charge_event(),
     s2s.check_relief_request(), s2s.check_relief_answer(), s2s.relief_asked_by_another(bigint),
     s2s.check_year_close(), s2s.check_year_is_open(), s2s.refresh_standing(bigint),
     s2s.follow_entry(), s2s.follow_pull_line(), s2s.follow_charge_event(), s2s.follow_posting(),

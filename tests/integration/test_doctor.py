@@ -265,7 +265,7 @@ def test_transactions_without_the_role(
         for table in ("pull", "referral_event", "record_document")
     ]
     + [
-        ("GRANT TRUNCATE ON s2s.fee TO s2s_app", "s2s_app may change fee"),
+        ("GRANT TRUNCATE ON s2s.fee_rule TO s2s_app", "s2s_app may change fee_rule"),
         (
             "ALTER TABLE s2s.audit_entry DISABLE TRIGGER append_only",
             "Triggers are off or gone: audit_entry (append_only)",
