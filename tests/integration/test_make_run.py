@@ -22,9 +22,9 @@ import psycopg
 import pytest
 
 from s2s_portal.reference_portal.postgres import EmbeddedPostgres
+from tests.browser.person import Portal
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = "s2s_portal.reference_portal"
 PATIENCE = 240  # seconds; the first start makes a cluster and the demonstration
 
 pytestmark = pytest.mark.xdist_group("make_run")
@@ -72,17 +72,7 @@ class Run:
 
     def flask(self, *arguments: str) -> str:
         """What `flask s2s ...` prints when it is content."""
-        done = subprocess.run(
-            [sys.executable, "-m", "flask", "--app", PACKAGE, "s2s", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return Portal(f"http://127.0.0.1:{self.port}", self.environment, ROOT).flask(*arguments)
 
     def fetch(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
